@@ -1,0 +1,1 @@
+"""Brings Pulumi, its providers and the Python environment into the checkout: `python3 -m toolchain` (`make tools`)."""
