@@ -1,0 +1,88 @@
+"""The command line: `sandbox/cloud up | down | status | reset | run COMMAND...`."""
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Sequence
+
+from sandbox import lifecycle, operators, status
+from sandbox.layout import Hosts, Layout
+from sandbox.lifecycle import Progress, SandboxError
+from sandbox.prerequisites import PrerequisiteError
+from sandbox.processes import CommandError, DaemonError
+
+DESCRIPTION = """\
+A real OpenStack on this machine, in network namespaces and a directory of its own (.sandbox).
+
+  sandbox/cloud up                     start it: minutes the first time, seconds later; also repairs it
+  sandbox/cloud status                 services, hosts, networks, memory, logs
+  sandbox/cloud run openstack ...      run a command as its operator: network, clouds.yaml, tools, Pulumi's backend
+  sandbox/cloud run pulumi up -s gaia-demo
+  sandbox/cloud down                   stop it and leave no trace in the kernel; `up` goes on where it was
+  sandbox/cloud reset                  the same, and throw its cloud away
+"""
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit status."""
+    words = sys.argv[1:] if words is None else list(words)
+    if words[:1] == ["run"] and words[1:2] not in (["-h"], ["--help"]):
+        return _told(lambda: operators.run(Layout.here(), words[1:]))
+    parser = _parser()
+    if not words:
+        parser.print_help()
+        return 0
+    given = parser.parse_args(words)
+    return _told(lambda: _dispatch(given))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="sandbox/cloud", description=DESCRIPTION, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    up = commands.add_parser("up", help="start or repair the sandbox")
+    up.add_argument(
+        "--hosts",
+        type=Hosts,
+        choices=list(Hosts),
+        help="nspawn: servers boot as systemd-nspawn hosts (default); none: they boot nothing, for scale",
+    )
+    commands.add_parser("down", help="stop it, keep its state")
+    commands.add_parser("status", help="what runs")
+    commands.add_parser("reset", help="stop it, throw its state away")
+    run = commands.add_parser("run", help="run a command inside it")
+    run.add_argument("words", nargs=argparse.REMAINDER, metavar="COMMAND...")
+    return parser
+
+
+def _dispatch(given: argparse.Namespace) -> int:
+    layout = Layout.here()
+    if given.command == "status":
+        return status.show(layout)
+    if os.geteuid() != 0:
+        raise SandboxError("The sandbox makes network namespaces and mounts: run it as root (sudo).")
+    say = Progress()
+    if given.command == "up":
+        lifecycle.up(layout, given.hosts, say)
+        operators.prepare(layout)
+    else:
+        {"down": lifecycle.down, "reset": lifecycle.reset}[given.command](layout, say)
+    return 0
+
+
+def _told(command: Callable[[], int]) -> int:
+    """Run a command; what the user can do something about is said without a traceback."""
+    try:
+        return command()
+    except (SandboxError, PrerequisiteError, CommandError, DaemonError) as problem:
+        print(f"sandbox: {problem}", file=sys.stderr)
+        return 1
+    except BrokenPipeError:  # `sandbox/cloud status | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except KeyboardInterrupt:
+        print(
+            "sandbox: interrupted; the same command goes on from here, `sandbox/cloud down` cleans up", file=sys.stderr
+        )
+        return 130
