@@ -1,0 +1,1 @@
+"""The platform's Pulumi components, one room per concern."""

@@ -1,0 +1,71 @@
+"""What the rendering of a Hadoop/YARN platform starts from, and what it gives back. Plain data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from components.hadoop.sizing import Flavor, Sizes
+from components.hosts.bundle import Account, Archive, Directory, File, Link, Unit
+
+
+@dataclass(frozen=True, kw_only=True)
+class Download:
+    """An archive in the layout of Apache's own: its version, where it lies and its SHA-512."""
+
+    version: str
+    url: str
+    sha512: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class NotebookUser:
+    """A login of the notebook server. `password_hash` is what `zeppelin.shiro_hash` makes.
+
+    Roles are `user` and `admin`; an administrator also sees interpreter settings, credentials and configuration.
+    """
+
+    name: str
+    password_hash: str
+    roles: tuple[str, ...] = ("user",)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cluster:
+    """One deployment: its hosts by name, what they are made of, what they run.
+
+    `sizes` comes from `sizing.compute`. `volume` is where every host mounts its own Cinder volume; `python` is the
+    virtual environment that every host has. `users` are the logins (people and operators) that get a home
+    directory in HDFS; `spark` are further lines of spark-defaults.conf, which win over the computed ones.
+    """
+
+    gateway: str = "zeppelin"
+    master: str = "master01"
+    workers: tuple[str, ...]
+    gateway_flavor: Flavor
+    master_flavor: Flavor
+    worker_flavor: Flavor
+    sizes: Sizes
+    hadoop: Download
+    spark: Download
+    zeppelin: Download
+    java_home: str = "/usr/lib/jvm/java-17-openjdk-amd64"
+    python: str = "/opt/gaia/python"
+    volume: str = "/mnt/cinder/data"
+    replication: int = 2
+    notebook_users: tuple[NotebookUser, ...] = ()
+    notebook_storage: str = "org.apache.zeppelin.notebook.repo.GitNotebookRepo"
+    users: tuple[str, ...] = ()
+    spark_settings: tuple[tuple[str, str], ...] = ()
+    dynamic_allocation: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parts:
+    """A role's share of a host's bundle (`components.hosts.bundle.Bundle` has fields of the same names)."""
+
+    accounts: tuple[Account, ...] = ()
+    directories: tuple[Directory, ...] = ()
+    archives: tuple[Archive, ...] = ()
+    links: tuple[Link, ...] = ()
+    files: tuple[File, ...] = ()
+    units: tuple[Unit, ...] = field(default=())

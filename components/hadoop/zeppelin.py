@@ -1,0 +1,194 @@
+"""Zeppelin: the notebook server's settings, its logins, its unit. Pure.
+
+`%python` paragraphs are PySpark on YARN: the interpreter is the hosts' own Python environment with Spark on its path.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Iterable
+
+from components.hadoop import text
+from components.hadoop.cluster import Cluster, NotebookUser
+from components.hadoop.daemons import (
+    ENVIRONMENT,
+    PROGRAMS,
+    SPARK_CONF,
+    SPARK_HOME,
+    ZEPPELIN,
+    ZEPPELIN_HOME,
+    jvm_options,
+    service,
+)
+from components.hadoop.ports import Port
+from components.hosts.bundle import Directory, File, Unit
+
+SITE, SHIRO, LOG4J, LOG4J2 = "zeppelin-site.xml", "shiro.ini", "log4j.properties", "log4j2.properties"
+START = f"{PROGRAMS}/zeppelin-server"
+ITERATIONS = 500_000  # Shiro's own default for passwords
+INTERPRETER_HEAP_MIB = 256  # a %python interpreter's JVM passes text between the server and Python
+SESSION_TIMEOUT = 24 * 3600 * 1000  # ms
+
+LOG4J_PROPERTIES = """\
+log4j.rootLogger=INFO,console
+log4j.appender.console=org.apache.log4j.ConsoleAppender
+log4j.appender.console.target=System.err
+log4j.appender.console.layout=org.apache.log4j.PatternLayout
+log4j.appender.console.layout.ConversionPattern=%p %c{1}: %m%n
+"""
+LOG4J2_PROPERTIES = """\
+rootLogger.level = info
+rootLogger.appenderRef.stderr.ref = console
+appender.console.type = Console
+appender.console.name = console
+appender.console.target = SYSTEM_ERR
+appender.console.layout.type = PatternLayout
+appender.console.layout.pattern = %p %c{1}: %m%n%ex
+"""
+# The first path that fits decides. Everything needs a login but the version; what changes the platform, or shows
+# other people's credentials, needs the role admin.
+URLS = (
+    ("/api/version", "anon"),
+    ("/api/interpreter/setting/restart/**", "authc"),
+    *((f"/api/{path}/**", "authc, roles[admin]") for path in ("interpreter", "configurations", "credential")),
+    *((f"/api/{path}/**", "authc, roles[admin]") for path in ("notebook-repositories", "admin", "cluster")),
+    ("/**", "authc"),
+)
+
+
+def shiro_hash(password: str, salt: str, iterations: int = ITERATIONS) -> str:
+    """A password as Shiro's PasswordMatcher keeps it in shiro.ini (format shiro1).
+
+    `salt`: 16 random bytes in base64, which must stay the same for the text to stay the same.
+    """
+    digest = hashlib.sha256(base64.b64decode(salt) + password.encode()).digest()
+    for _ in range(iterations - 1):
+        digest = hashlib.sha256(digest).digest()
+    return f"$shiro1$SHA-256${iterations}${salt}${base64.b64encode(digest).decode()}"
+
+
+def shiro_ini(users: Iterable[NotebookUser]) -> str:
+    """Logins, roles, and which part of the REST API needs which."""
+    logins = "".join(f"{user.name} = {', '.join((user.password_hash, *user.roles))}\n" for user in users)
+    urls = "".join(f"{path} = {rule}\n" for path, rule in URLS)
+    return f"""\
+[main]
+passwordMatcher = org.apache.shiro.authc.credential.PasswordMatcher
+iniRealm.credentialsMatcher = $passwordMatcher
+sessionManager = org.apache.shiro.web.session.mgt.DefaultWebSessionManager
+cookie = org.apache.shiro.web.servlet.SimpleCookie
+cookie.name = JSESSIONID
+cookie.httpOnly = true
+sessionManager.sessionIdCookie = $cookie
+securityManager.sessionManager = $sessionManager
+securityManager.sessionManager.globalSessionTimeout = {SESSION_TIMEOUT}
+shiro.loginUrl = /api/login
+
+[users]
+{logins}
+[roles]
+admin = *
+user = *
+
+[urls]
+{urls}"""
+
+
+def home(cluster: Cluster) -> str:
+    """Notebooks, their permissions and the interpreters' settings: on the gateway's volume, so that they survive it."""
+    return f"{cluster.volume}/zeppelin"
+
+
+def configuration_directory(cluster: Cluster) -> str:
+    """ZEPPELIN_CONF_DIR: files of ours, and those where the server keeps what people set in its pages."""
+    return f"{home(cluster)}/conf"
+
+
+def site(cluster: Cluster) -> dict[str, text.Value]:
+    """zeppelin-site.xml."""
+    return {
+        "zeppelin.server.addr": "0.0.0.0",
+        "zeppelin.server.port": int(Port.ZEPPELIN),
+        "zeppelin.server.context.path": "/",
+        "zeppelin.war.tempdir": f"{home(cluster)}/webapps",
+        "zeppelin.anonymous.allowed": False,
+        "zeppelin.notebook.dir": f"{home(cluster)}/notebook",
+        "zeppelin.notebook.storage": cluster.notebook_storage,
+        "zeppelin.notebook.public": False,
+        "zeppelin.credentials.persist": False,
+        "zeppelin.search.index.path": f"{home(cluster)}/index",
+        "zeppelin.interpreter.localRepo": f"{home(cluster)}/local-repo",
+        "zeppelin.interpreter.connect.timeout": 120000,
+        # the security group opens neither; loopback is what the server and its interpreters call each other by
+        "zeppelin.server.rpc.portRange": f"{Port.ZEPPELIN_THRIFT}:{Port.ZEPPELIN_THRIFT}",
+        "zeppelin.interpreter.rpc.portRange": f"{Port.INTERPRETER_FIRST}:{Port.INTERPRETER_LAST}",
+    }
+
+
+def environment(cluster: Cluster) -> dict[str, text.Value]:
+    """The server's environment, which its interpreters inherit."""
+    python = f"{cluster.python}/bin"
+    return {
+        "ZEPPELIN_HOME": ZEPPELIN_HOME,
+        "ZEPPELIN_CONF_DIR": configuration_directory(cluster),
+        "ZEPPELIN_LOG_DIR": "/var/log/zeppelin",
+        "ZEPPELIN_WAR_TEMPDIR": f"{home(cluster)}/webapps",
+        "ZEPPELIN_IDENT_STRING": ZEPPELIN,  # the server does not start without it
+        "ZEPPELIN_LOCAL_IP": "127.0.0.1",
+        "ZEPPELIN_INTP_MEM": f"-Xmx{INTERPRETER_HEAP_MIB}m -XX:+UseSerialGC -XX:TieredStopAtLevel=1",
+        "HADOOP_USER_NAME": ZEPPELIN,
+        "SPARK_HOME": SPARK_HOME,
+        "SPARK_CONF_DIR": SPARK_CONF,
+        "PYSPARK_PYTHON": f"{python}/python",
+        "PYSPARK_DRIVER_PYTHON": f"{python}/python",
+        "MPLCONFIGDIR": f"{home(cluster)}/matplotlib",
+        "PATH": f"{python}:/usr/local/bin:/usr/bin:/bin",
+    }
+
+
+ENVIRONMENT_FILE = "/etc/default/gaia-zeppelin"
+
+
+def configuration(cluster: Cluster) -> tuple[File, ...]:
+    """The server's files; the one with the password hashes is for its account only."""
+    directory = configuration_directory(cluster)
+    return (
+        File(path=f"{directory}/{SITE}", content=text.hadoop_xml(site(cluster))),
+        File(path=f"{directory}/{SHIRO}", content=shiro_ini(cluster.notebook_users), mode="0640", group=ZEPPELIN),
+        File(path=f"{directory}/{LOG4J}", content=LOG4J_PROPERTIES),
+        File(path=f"{directory}/{LOG4J2}", content=LOG4J2_PROPERTIES),
+        File(path=ENVIRONMENT_FILE, content=text.environment(environment(cluster))),
+        File(path=START, content=text.program("zeppelin_server.sh"), mode="0755"),
+    )
+
+
+def directories(cluster: Cluster) -> tuple[Directory, ...]:
+    """What the server's account owns."""
+    names = ("conf", "notebook", "webapps", "index", "local-repo", "matplotlib")
+    paths = (home(cluster), *(f"{home(cluster)}/{name}" for name in names), "/var/log/zeppelin")
+    return tuple(Directory(path=path, mode="0750", owner=ZEPPELIN, group=ZEPPELIN) for path in paths)
+
+
+def server(cluster: Cluster) -> Unit:
+    """The notebook server. Interpreters, and with them Spark's drivers, are its children and end with it.
+
+    A changed Spark setting does not restart it: sessions that start afterwards have it, running ones are left alone.
+    """
+    directory = configuration_directory(cluster)
+    options = jvm_options(cluster.sizes.zeppelin_heap_mib, cluster.gateway_flavor)
+    options += ("-Dfile.encoding=UTF-8", f"-Dlog4j.configuration=file://{directory}/{LOG4J}")
+    options += (f"-Dlog4j.configurationFile=file://{directory}/{LOG4J2}",)
+    return service(
+        "zeppelin",
+        description="Zeppelin notebook server",
+        account=ZEPPELIN,
+        command=" ".join((START, *options)),
+        cluster=cluster,
+        lines=(("EnvironmentFile", ENVIRONMENT_FILE), ("UMask", "0027")),
+        ready=(f"127.0.0.1:{Port.ZEPPELIN}",),
+        watches=(
+            *(f"{directory}/{name}" for name in (SITE, SHIRO, LOG4J, LOG4J2)),
+            *(ENVIRONMENT_FILE, ENVIRONMENT, START, ZEPPELIN_HOME, SPARK_HOME),
+        ),
+    )

@@ -1,0 +1,1 @@
+"""Hosts: a server with its port, volumes and pushed configuration."""

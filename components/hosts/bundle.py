@@ -1,0 +1,137 @@
+"""What a host's configuration consists of: plain data, rendered by pure functions, pushed as one bundle.
+
+`configure.py` beside this file is the program that applies a bundle on the host. The names of the fields here are
+the keys that it reads.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True, kw_only=True)
+class Account:
+    """A login or service account. `sudo` gives it every command without a password (operators only).
+
+    A service account has a fixed `uid`: its files on a volume must still be its own on a replaced server.
+    """
+
+    name: str
+    home: str
+    uid: int | None = None
+    shell: str = "/usr/sbin/nologin"
+    groups: tuple[str, ...] = ()
+    authorized_keys: tuple[str, ...] = ()
+    sudo: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Directory:
+    """A directory that must exist with this owner and mode."""
+
+    path: str
+    mode: str = "0755"
+    owner: str = "root"
+    group: str = "root"
+
+
+@dataclass(frozen=True, kw_only=True)
+class File:
+    """A file that must have this content, owner and mode."""
+
+    path: str
+    content: str
+    mode: str = "0644"
+    owner: str = "root"
+    group: str = "root"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Link:
+    """A symbolic link at `path` that points to `target`."""
+
+    path: str
+    target: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Archive:
+    """A tar archive to download, verify and unpack into `directory` (its one top-level directory is stripped)."""
+
+    name: str
+    url: str
+    sha512: str
+    directory: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Disk:
+    """A Cinder volume, found by /dev/disk/by-id (never by a device name), formatted only when it is blank.
+
+    `serial` is the first 20 characters of the volume's id, which is what virtio shows of it.
+    """
+
+    serial: str
+    mount: str
+    filesystem: str = "btrfs"
+
+
+@dataclass(frozen=True, kw_only=True)
+class CephMount:
+    """A Manila CephFS share mounted by ceph-fuse through fstab."""
+
+    mount: str
+    monitors: str
+    path: str
+    identity: str
+    key: str
+    read_only: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class Unit:
+    """A systemd unit. It is restarted when its own text, or any file under one of `watches`, changed.
+
+    `ready` lists TCP addresses (`host:port`) that must accept connections before the unit counts as started.
+    """
+
+    name: str
+    content: str
+    watches: tuple[str, ...] = ()
+    ready: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class PythonEnvironment:
+    """A virtual environment with these requirements, installed by `uv` (of this version: many times faster than pip).
+
+    `find_links` is a directory of wheels for hosts without a package index; empty for the default index.
+    """
+
+    path: str
+    requirements: tuple[str, ...]
+    uv: str
+    find_links: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bundle:
+    """All that one host's configuration consists of."""
+
+    host: str
+    hosts_file: tuple[tuple[str, str], ...] = ()
+    packages: tuple[str, ...] = ()
+    accounts: tuple[Account, ...] = ()
+    disks: tuple[Disk, ...] = ()
+    ceph_mounts: tuple[CephMount, ...] = ()
+    directories: tuple[Directory, ...] = ()
+    archives: tuple[Archive, ...] = ()
+    python: PythonEnvironment | None = None
+    links: tuple[Link, ...] = ()
+    files: tuple[File, ...] = ()
+    units: tuple[Unit, ...] = field(default=())
+
+    def as_dict(self) -> dict[str, Any]:
+        """The bundle as JSON-ready data."""
+        return asdict(self)

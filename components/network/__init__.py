@@ -1,0 +1,1 @@
+"""The tenant network, the CephFS router and the security groups."""

@@ -1,0 +1,1 @@
+"""Cinder volumes, Manila shares and cephx grants."""

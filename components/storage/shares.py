@@ -1,0 +1,120 @@
+"""Manila shares: the catalogue that `gaia-data` keeps, and a deployment's own access to it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+import pulumi
+import pulumi_openstack as openstack
+
+from components.secret import secret
+
+MANILA_PROTOCOL = "CEPHFS"
+
+
+def cephx_identity(deployment: str, share: str) -> str:
+    """The deployment's own cephx user for a share: unique in the whole Ceph cluster, without `-`.
+
+    Manila gives each identity one key, valid wherever it is granted; so every share of a deployment gets its own.
+    """
+    return re.sub(r"[^A-Za-z0-9]+", "_", f"{deployment}_{share}").lower()
+
+
+@dataclass(frozen=True)
+class Export:
+    """Where ceph-fuse finds a share: `monitors` as host:port, comma separated, and the path in the file system."""
+
+    monitors: str
+    path: str
+
+    @classmethod
+    def parse(cls, location: str) -> Export:
+        """Split an export location such as `10.4.200.9:6789,10.4.200.13:6789:/volumes/_nogroup/UUID`.
+
+        Raises ValueError when it is not CephFS's.
+        """
+        monitors, found, path = location.partition(":/")
+        if not found or not re.fullmatch(r"[^\s,]+:\d+(,[^\s,]+:\d+)*", monitors):
+            raise ValueError(f"{location!r} is not a CephFS export location: monitor:port,...:/path")
+        return cls(monitors, "/" + path)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShareGrantArgs:
+    """`share`: name in Manila; `deployment`: whose access this is; `mode`: ro or rw."""
+
+    share: str
+    mount: str
+    mode: str
+    deployment: str
+    data_provider: openstack.Provider
+
+
+class ShareGrant(pulumi.ComponentResource):
+    """A deployment's cephx identity on one share of the data project.
+
+    Child: ShareAccess. The share itself is only looked up by name, never managed: destroying the deployment revokes
+    exactly this identity and cannot touch the data.
+    """
+
+    location: pulumi.Output[str]
+    key: pulumi.Output[str]
+    identity: str
+
+    def __init__(self, name: str, args: ShareGrantArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("gaia:storage:ShareGrant", name, None, opts)
+        self.mount, self.mode = args.mount, args.mode
+        self.identity = f"{cephx_identity(args.deployment, args.share)}_{args.mode}"
+        share = openstack.sharedfilesystem.get_share_output(
+            name=args.share, opts=pulumi.InvokeOutputOptions(provider=args.data_provider, parent=self)
+        )
+        access = openstack.sharedfilesystem.ShareAccess(
+            name,
+            share_id=share.id,
+            access_type="cephx",
+            access_to=self.identity,
+            access_level=args.mode,
+            opts=pulumi.ResourceOptions(
+                parent=self, provider=args.data_provider, additional_secret_outputs=["accessKey"]
+            ),
+        )
+        self.location = share.export_locations.apply(lambda found: found[0].path)
+        self.key = secret(access.access_key)
+        self.register_outputs({"identity": self.identity})
+
+
+@dataclass(frozen=True, kw_only=True)
+class CatalogueArgs:
+    """A catalogue share: `size` in GiB."""
+
+    name: str
+    size: int
+    share_type: str
+
+
+class Catalogue(pulumi.ComponentResource):
+    """A share that outlives every deployment: protected, and kept in the cloud even if its state is destroyed.
+
+    Child: Share. Not managed here: access rules (each deployment makes its own) and what lies in it.
+    """
+
+    def __init__(self, name: str, args: CatalogueArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("gaia:storage:Catalogue", name, None, opts)
+        share = openstack.sharedfilesystem.Share(
+            name,
+            name=args.name,
+            share_proto=MANILA_PROTOCOL,
+            share_type=args.share_type,
+            size=args.size,
+            description="Gaia catalogue, read-only for deployments",
+            opts=pulumi.ResourceOptions(
+                parent=self,
+                protect=True,
+                retain_on_delete=True,
+                # Manila writes keys of its own into it (__mount_options)
+                ignore_changes=["metadata"],
+            ),
+        )
+        self.share_id = share.id
+        self.register_outputs({"shareId": share.id})

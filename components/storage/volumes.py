@@ -1,0 +1,50 @@
+"""Cinder volumes: state that survives a replaced server."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pulumi
+import pulumi_openstack as openstack
+
+SERIAL_LENGTH = 20  # what virtio shows of a volume's id under /dev/disk/by-id/virtio-
+
+
+@dataclass(frozen=True, kw_only=True)
+class AttachedVolumeArgs:
+    """`size` in GiB; `mount` is where the host's configuration mounts it."""
+
+    name: str
+    size: int
+    mount: str
+    server_id: pulumi.Input[str]
+
+
+class AttachedVolume(pulumi.ComponentResource):
+    """A Cinder volume and its attachment to a server.
+
+    Children: Volume, VolumeAttach. A replaced server gets a new attachment of the same volume. Not managed here:
+    the file system (the host's configuration makes it, only on a blank volume) and the device name (Nova's own).
+    """
+
+    serial: pulumi.Output[str]
+
+    def __init__(self, name: str, args: AttachedVolumeArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("gaia:storage:AttachedVolume", name, None, opts)
+        self.mount = args.mount
+        volume = openstack.blockstorage.Volume(
+            name,
+            name=args.name,
+            size=args.size,
+            enable_online_resize=True,
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+        self.attachment = openstack.compute.VolumeAttach(
+            name,
+            instance_id=args.server_id,
+            volume_id=volume.id,
+            # one volume can be attached once: the old attachment has to go first
+            opts=pulumi.ResourceOptions(parent=self, delete_before_replace=True),
+        )
+        self.serial = volume.id.apply(lambda volume_id: volume_id[:SERIAL_LENGTH])
+        self.register_outputs({"serial": self.serial})
