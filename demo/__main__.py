@@ -1,0 +1,113 @@
+"""python -m demo up | down"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+CLOUD = str(ROOT / "sandbox" / "cloud")
+OPERATOR_ENVIRONMENT = ROOT / ".sandbox" / "state" / "operator.env"
+PNG = ROOT / ".demo" / "sky.png"
+STACK, DATA_STACK = "gaia-demo", "gaia-data"
+SHARE = "aglais-data-gaia-dr3-2048-20221107"
+PYTHON = sys.executable
+
+
+class Phases:
+    """What each phase cost."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+
+    @contextmanager
+    def phase(self, name: str, what: str) -> Iterator[None]:
+        """Announce a phase and time it."""
+        print(f"\n==> {what}", flush=True)
+        begun = time.monotonic()
+        yield
+        self.seconds[name] = time.monotonic() - begun
+
+    def __str__(self) -> str:
+        parts = ", ".join(f"{name} {seconds:.0f} s" for name, seconds in self.seconds.items())
+        return f"{parts}; together {sum(self.seconds.values()):.0f} s"
+
+
+def command(*argv: str, check: bool = True) -> int:
+    """Run a command in the foreground, from the checkout's root."""
+    return subprocess.run(argv, cwd=ROOT, check=check).returncode
+
+
+def cloud(*argv: str) -> int:
+    """Run an operator's command in the sandbox's network."""
+    return command(CLOUD, "run", *argv)
+
+
+def pulumi_up(stack: str) -> None:
+    """`pulumi up` of a stack, made first if it is not there."""
+    cloud("pulumi", "stack", "select", "--create", "--non-interactive", stack)
+    cloud(PYTHON, "-m", "ops", "recover", "--stack", stack)  # a run before may have been killed
+    cloud("pulumi", "up", "--yes", "--skip-preview", "--non-interactive", "--stack", stack)
+
+
+def up() -> None:
+    """Everything, in the order in which an operator would do it on a new cloud."""
+    phases = Phases()
+    with phases.phase("sandbox", "An OpenStack cloud on this machine"):
+        command(CLOUD, "up")
+    with phases.phase("state", "The shared state backend: a bucket on the cloud's object store"):
+        environment = ["--environment", str(OPERATOR_ENVIRONMENT)]
+        cloud(PYTHON, "-m", "ops", "state", "--cloud", "iris-gaia-demo", "--bucket", "pulumi-state", *environment)
+    with phases.phase("data", f"Stack {DATA_STACK}: the catalogue share, filled once (synthetic rows)"):
+        pulumi_up(DATA_STACK)
+        fill = ["--cloud", "iris-gaia-data", "--share", SHARE, "--marker", "gaia_source"]
+        cloud(PYTHON, "-m", "ops", "fill", *fill, "--", PYTHON, "-m", "jobs.catalogue")
+    with phases.phase("up", f"Stack {STACK}: network, hosts, HDFS, YARN, Spark, Zeppelin"):
+        pulumi_up(STACK)
+    with phases.phase("job", "A Spark job over the catalogue, and a notebook paragraph"):
+        cloud(PYTHON, "-m", "ops", "smoke", "--stack", STACK, "--png", str(PNG))
+    print(f"\n{phases}\n\nPicture:  {PNG.relative_to(ROOT)}")
+    print("Notebook: ", end="", flush=True)
+    cloud("pulumi", "stack", "output", "--stack", STACK, "zeppelin_url")
+    print("Login:    ", end="", flush=True)
+    cloud("pulumi", "stack", "output", "--stack", STACK, "notebook_user")
+    shown = f"pulumi stack output --stack {STACK} --show-secrets notebook_password"
+    print(f"Password: sandbox/cloud run {shown}")
+    print("The notebook is in the sandbox's network: sandbox/cloud run COMMAND gets there.")
+
+
+def down() -> None:
+    """Destroy the demo's stack, stop the sandbox and throw its state away."""
+    if OPERATOR_ENVIRONMENT.exists():
+        command(CLOUD, "up")
+        cloud("pulumi", "destroy", "--yes", "--skip-preview", "--non-interactive", "--stack", STACK)
+    command(CLOUD, "reset")
+
+
+def main(argv: list[str]) -> int:
+    """Carry out one verb; the exit status."""
+    verbs = {"up": up, "down": down}
+    if len(argv) != 1 or argv[0] not in verbs:
+        print(f"usage: python -m demo {' | '.join(verbs)}", file=sys.stderr)
+        return 2
+    try:
+        verbs[argv[0]]()
+    except subprocess.CalledProcessError as problem:
+        print(
+            f"\ndemo: {' '.join(map(str, problem.cmd[:6]))} ... ended with status {problem.returncode}.",
+            file=sys.stderr,
+        )
+        print("What it said is above. The same command goes on from here.", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("\ndemo: interrupted. The same command goes on from here.", file=sys.stderr)
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

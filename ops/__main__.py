@@ -1,0 +1,61 @@
+"""python -m ops VERB: see `python -m ops --help`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from ops import catalogue, recover, smoke, state
+from ops.cloud import OpsError
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
+    top = argparse.ArgumentParser(prog="python -m ops", description="What pulumi has no verb for.")
+    verbs = top.add_subparsers(dest="verb", required=True, metavar="VERB")
+    make = verbs.add_parser("state", help="make the state bucket and its credential, and check that they work")
+    make.add_argument("--cloud", required=True, help="entry of clouds.yaml")
+    make.add_argument("--bucket", required=True)
+    make.add_argument("--environment", required=True, type=Path, help="file for the environment (mode 600)")
+    make.add_argument("--endpoint", help="URL of the S3 store; else the cloud's own")
+    make.add_argument("--region", default="us-east-1")
+    fill = verbs.add_parser("fill", help="run a command with a catalogue share mounted read-write")
+    fill.add_argument("--cloud", required=True, help="entry of clouds.yaml of the data project")
+    fill.add_argument("--share", required=True)
+    fill.add_argument("--marker", required=True, help="a path in the share: where it is there, nothing is done")
+    fill.add_argument("command", nargs=argparse.REMAINDER, help="gets the directory as its last argument")
+    again = verbs.add_parser("recover", help="after a killed engine: remove what it left unnoted in the cloud")
+    again.add_argument("--stack", required=True)
+    test = verbs.add_parser("smoke", help="run the Spark job over the catalogue and a notebook paragraph")
+    test.add_argument("--stack", required=True)
+    test.add_argument("--catalogue", default="/data/gaia/GDR3")
+    test.add_argument("--png", required=True, type=Path, help="where the picture goes")
+    return top
+
+
+def main(argv: list[str]) -> int:
+    """Carry out one verb; the exit status."""
+    chosen = parser().parse_args(argv)
+    try:
+        if chosen.verb == "state":
+            lines = state.state(chosen.cloud, chosen.bucket, chosen.environment, chosen.endpoint, chosen.region)
+        elif chosen.verb == "fill":
+            lines = [
+                catalogue.fill(
+                    chosen.cloud, chosen.share, chosen.marker, chosen.command[chosen.command[:1] == ["--"] :]
+                )
+            ]
+        elif chosen.verb == "recover":
+            lines = recover.recover(chosen.stack)
+        else:
+            lines = smoke.smoke(chosen.stack, chosen.catalogue, chosen.png)
+    except OpsError as problem:
+        print(f"ops {chosen.verb}: {problem}", file=sys.stderr)
+        return 1
+    print(*lines, sep="\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

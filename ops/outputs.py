@@ -1,0 +1,57 @@
+"""A stack's outputs, and SSH to its hosts by them."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from ops.cloud import OpsError
+
+
+def outputs(stack: str) -> dict[str, Any]:
+    """The outputs of a stack with its secrets, by the plain `pulumi` command."""
+    done = subprocess.run(
+        ["pulumi", "stack", "output", "--json", "--show-secrets", "--stack", stack],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        raise OpsError(f"stack {stack} has no outputs to read: {done.stderr.strip()[-500:]}")
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
+@contextmanager
+def ssh(stack: str, found: dict[str, Any]) -> Iterator[list[str]]:
+    """The beginning of an `ssh` command line to the stack's hosts with its deploy key; host keys are the pinned ones.
+
+    Key and configuration lie in a directory of mode 700 for as long as the context is open.
+    """
+    with tempfile.TemporaryDirectory(prefix="gaia-ssh-") as directory:
+        key, config = Path(directory, "key"), Path(directory, "config")
+        hosts = Path(directory, "known_hosts")
+        key.touch(mode=0o600)
+        key.write_text(found["deploy_key"], encoding="utf-8")
+        hosts.write_text(found["known_hosts"], encoding="utf-8")
+        config.write_text(
+            f"{found['ssh_config']}\nHost {stack}-*\n  IdentityFile {key}\n  IdentitiesOnly yes\n"
+            f"  UserKnownHostsFile {hosts}\n  GlobalKnownHostsFile /dev/null\n  StrictHostKeyChecking yes\n"
+            "  LogLevel ERROR\n  ConnectTimeout 10\n",
+            encoding="utf-8",
+        )
+        yield ["ssh", "-F", str(config)]
+
+
+def remote(ssh_command: list[str], host: str, command: str, stdin: bytes = b"") -> bytes:
+    """Run a command on a host and return what it printed. Raises OpsError with the end of its errors."""
+    done = subprocess.run([*ssh_command, host, command], input=stdin, capture_output=True, check=False)
+    if done.returncode:
+        said = (done.stdout + done.stderr).decode(errors="replace").strip()
+        raise OpsError(f"{host}: the command ended with status {done.returncode}:\n{said[-3000:]}")
+    return done.stdout

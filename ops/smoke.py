@@ -1,0 +1,70 @@
+"""The operator's smoke test of a hadoop-yarn stack: a Spark job over the catalogue, and a notebook paragraph."""
+
+from __future__ import annotations
+
+import shlex
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from ops.cloud import OpsError
+from ops.notebook import Notebook
+from ops.outputs import outputs, remote, ssh
+
+JOB = Path(__file__).parent.parent / "jobs" / "sky.py"
+# who Spark jobs run as: the account of the notebook server, which has a home in HDFS
+ACCOUNT = "zeppelin"
+PARAGRAPH = """%python
+from pyspark.sql import SparkSession
+spark = SparkSession.builder.appName("notebook check").getOrCreate()
+print("master", spark.sparkContext.master, "sum", spark.range(1000).selectExpr("sum(id)").first()[0])
+spark.stop()
+"""
+EXPECTED = "master yarn sum 499500"
+
+
+def job(stack: str, found: dict[str, Any], catalogue: str, png: Path) -> str:
+    """Run the sky job on YARN from the gateway; its picture lands in `png`. Returns what the job printed last."""
+    gateway = f"{stack}-zeppelin"
+    with ssh(stack, found) as command:
+
+        def run(script: str, stdin: bytes = b"") -> bytes:
+            return remote(command, gateway, f"sudo -u {ACCOUNT} sh -c {shlex.quote(script)}", stdin)
+
+        place = run("mktemp -d /tmp/smoke.XXXXXX").decode().strip()
+        try:
+            run(f"cat > {place}/sky.py", JOB.read_bytes())
+            submit = f"spark-submit sky.py --catalogue {shlex.quote(catalogue)} --png sky.png"
+            said = run(f"cd {place} && {submit} 2>log || {{ tail -n 40 log >&2; exit 1; }}")
+            picture = run(f"cat {place}/sky.png")
+        finally:
+            run(f"rm -rf {place}")
+    png.parent.mkdir(parents=True, exist_ok=True)
+    png.write_bytes(picture)
+    return said.decode().strip()
+
+
+def paragraph(found: dict[str, Any]) -> str:
+    """Log in to the notebook as its first user and run PySpark on YARN in a paragraph."""
+    notebook = Notebook(found["zeppelin_url"])
+    notebook.login(found["notebook_user"], found["notebook_password"])
+    result = notebook.run(PARAGRAPH)
+    if result.status != "SUCCESS" or EXPECTED not in result.text:
+        raise OpsError(f"the notebook paragraph ended with {result.status}:\n{result.text[-2000:]}")
+    return result.text.strip().splitlines()[-1]
+
+
+def smoke(stack: str, catalogue: str, png: Path) -> list[str]:
+    """Both checks; a line for the operator for each, with its seconds."""
+    found = outputs(stack)
+    lines = []
+    checks: dict[str, Callable[[], str]] = {
+        "Spark job": lambda: job(stack, found, catalogue, png),
+        "notebook paragraph": lambda: paragraph(found),
+    }
+    for what, act in checks.items():
+        begun = time.monotonic()
+        said = act()
+        lines.append(f"{what} ({time.monotonic() - begun:.0f} s): {said}")
+    return [*lines, f"picture: {png}"]

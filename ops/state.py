@@ -1,0 +1,141 @@
+"""The state backend: a bucket on an S3-compatible store (Swift, Ceph RGW), proven to work before it is said to."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+from urllib.parse import quote, urlsplit
+
+import boto3
+import botocore.config
+import botocore.exceptions
+
+from ops.cloud import OpsError, connect
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_s3.type_defs import CopySourceTypeDef
+
+T = TypeVar("T")
+
+
+def ec2_credential(cloud: str) -> tuple[str, str]:
+    """Access and secret key of the cloud's user for its project: the one that is there, or a new one."""
+    connection = connect(cloud)
+    path = f"/users/{connection.current_user_id}/credentials/OS-EC2"
+    project = connection.current_project_id
+    found = [c for c in connection.identity.get(path).json()["credentials"] if c["tenant_id"] == project]
+    if not found:
+        answer = connection.identity.post(path, json={"tenant_id": project})
+        if not answer.ok:
+            raise OpsError(f"{cloud}: no EC2 credential could be made: {answer.status_code} {answer.text[:200]}")
+        found = [answer.json()["credential"]]
+    return str(found[0]["access"]), str(found[0]["secret"])
+
+
+def endpoint(cloud: str) -> str:
+    """The S3 endpoint of the cloud: scheme, host and port of its object store."""
+    url = connect(cloud).object_store.get_endpoint()
+    if not url:
+        raise OpsError(f"the catalogue of {cloud!r} has no object store: use --endpoint, or a file:// backend")
+    parts = urlsplit(str(url))
+    return f"{parts.scheme}://{parts.netloc}"
+
+
+def client(url: str, access: str, secret: str, region: str) -> S3Client:
+    """An S3 client as Pulumi uses one: path style, checksums only where the protocol needs them."""
+    config = botocore.config.Config(
+        s3={"addressing_style": "path"},
+        request_checksum_calculation="when_required",
+        response_checksum_validation="when_required",
+        retries={"max_attempts": 4},
+    )
+    return boto3.client(
+        "s3",
+        endpoint_url=url,
+        aws_access_key_id=access,
+        aws_secret_access_key=secret,
+        region_name=region,
+        config=config,
+    )
+
+
+def ensure_bucket(s3: S3Client, bucket: str) -> list[str]:
+    """Make the bucket if it is not there, switch versioning on, and check what Pulumi does with it.
+
+    Returns what was found, a line each. Raises OpsError naming the operation that does not work: `pulumi preview`
+    only reads, so a store that cannot COPY or DELETE would show only in the middle of an `up`.
+    """
+    done = []
+    try:
+        s3.head_bucket(Bucket=bucket)
+        done.append(f"bucket {bucket} is there")
+    except botocore.exceptions.ClientError:
+        _step("CREATE BUCKET", bucket, lambda: s3.create_bucket(Bucket=bucket))
+        done.append(f"bucket {bucket} made")
+    try:
+        s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+        done.append("versioning is on")
+    except botocore.exceptions.ClientError as problem:
+        done.append(f"versioning cannot be switched on here ({problem.response['Error'].get('Code')}): no old states")
+    _check(s3, bucket)
+    done.append("PUT, GET, LIST, COPY and DELETE work")
+    return done
+
+
+def _check(s3: S3Client, bucket: str) -> None:
+    name = f".check-{secrets.token_hex(4)}"
+    _step("PUT", bucket, lambda: s3.put_object(Bucket=bucket, Key=name, Body=b"check"))
+    source: CopySourceTypeDef = {"Bucket": bucket, "Key": name}
+    _step("COPY", bucket, lambda: s3.copy_object(Bucket=bucket, Key=name + "-copy", CopySource=source))
+    body = _step("GET", bucket, lambda: s3.get_object(Bucket=bucket, Key=name + "-copy")["Body"].read())
+    listed = _step("LIST", bucket, lambda: s3.list_objects_v2(Bucket=bucket, Prefix=name).get("KeyCount", 0))
+    if body != b"check" or listed != 2:
+        raise OpsError(f"{bucket}: a copied object is not what was put, or is not listed ({listed} of 2)")
+    for key in (name, name + "-copy"):
+        _step("DELETE", bucket, partial(s3.delete_object, Bucket=bucket, Key=key))
+    if s3.list_objects_v2(Bucket=bucket, Prefix=name).get("KeyCount", 0):
+        raise OpsError(f"{bucket}: DELETE was answered, but the objects are still there")
+
+
+def _step(verb: str, bucket: str, act: Callable[[], T]) -> T:
+    try:
+        return act()
+    except (botocore.exceptions.ClientError, botocore.exceptions.BotoCoreError) as problem:
+        raise OpsError(f"{verb} does not work on bucket {bucket}: {problem}") from None
+
+
+def backend_url(bucket: str, url: str, region: str) -> str:
+    """The backend for `pulumi login` or PULUMI_BACKEND_URL."""
+    return f"s3://{bucket}?endpoint={quote(url, safe='')}&s3ForcePathStyle=true&region={region}"
+
+
+def write_environment(path: Path, values: dict[str, str]) -> None:
+    """KEY=VALUE lines, readable by the owner only from its first byte on."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    fresh = path.with_name(path.name + ".new")
+    fresh.unlink(missing_ok=True)
+    fresh.touch(mode=0o600)
+    fresh.write_text("".join(f"{key}={value}\n" for key, value in values.items()), encoding="utf-8")
+    fresh.replace(path)
+
+
+def state(cloud: str, bucket: str, environment: Path, url: str | None, region: str) -> list[str]:
+    """Everything from nothing to a state backend that works; the environment for it goes into a file (mode 600)."""
+    access, secret = ec2_credential(cloud)
+    at = url or endpoint(cloud)
+    done = ensure_bucket(client(at, access, secret, region), bucket)
+    values = {
+        "PULUMI_BACKEND_URL": backend_url(bucket, at, region),
+        "AWS_ACCESS_KEY_ID": access,
+        "AWS_SECRET_ACCESS_KEY": secret,
+        "AWS_REGION": region,
+        # newer checksums than S3-compatible stores know; without this Pulumi warns at each request
+        "AWS_REQUEST_CHECKSUM_CALCULATION": "when_required",
+        "AWS_RESPONSE_CHECKSUM_VALIDATION": "when_required",
+    }
+    write_environment(environment, values)
+    return [*done, f"environment written to {environment} (mode 600)"]
