@@ -37,14 +37,22 @@ class Phases:
         return f"{parts}; together {sum(self.seconds.values()):.0f} s"
 
 
-def command(*argv: str, check: bool = True) -> int:
-    """Run a command in the foreground, from the checkout's root."""
-    return subprocess.run(argv, cwd=ROOT, check=check).returncode
+def command(*argv: str) -> None:
+    """Run a command in the foreground, from the checkout's root. Raises CalledProcessError when it fails."""
+    with subprocess.Popen(argv, cwd=ROOT) as child:
+        try:
+            status = child.wait()
+        except KeyboardInterrupt:
+            # the terminal has told the child too: pulumi first notes what it has under way
+            child.wait()
+            raise
+    if status:
+        raise subprocess.CalledProcessError(status, argv)
 
 
-def cloud(*argv: str) -> int:
+def cloud(*argv: str) -> None:
     """Run an operator's command in the sandbox's network."""
-    return command(CLOUD, "run", *argv)
+    command(CLOUD, "run", *argv)
 
 
 def pulumi_up(stack: str) -> None:

@@ -3,11 +3,17 @@
 The state lists such requests as pending. The next `pulumi up` would make those resources again, beside the ones that
 may be there already: two networks of one name, a port that is taken. Only what the state itself says is pending, and
 what no resource of the state owns, is removed; it was never in use.
+
+A killed engine also leaves its lock. It is removed when it is certain that the engine is dead, and only then: what
+another engine has under way looks just like what a killed one left.
 """
 
 from __future__ import annotations
 
 import json
+import os
+import re
+import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -19,10 +25,13 @@ from openstack.connection import Connection
 from ops.cloud import OpsError, connect
 
 WAIT = 120  # seconds for a removed resource to be gone
+# What pulumi says of each lock of a stack.
+LOCK = re.compile(r"created by (?P<user>\S+)@(?P<host>\S+) \(pid (?P<pid>\d+)\) at (?P<since>\S+)")
 Inputs = dict[str, Any]
 INTERFACE = "openstack:networking/routerInterface:"
 PORT = "openstack:networking/port:Port"
-# Pending requests that leave nothing behind, or that are harmless to make again.
+# Pending requests that leave nothing behind, or that are harmless to make again. (Components, which are no custom
+# resources, are nothing in the cloud either.)
 REPEATABLE = (
     "pulumi:",
     "random:",
@@ -183,12 +192,60 @@ def _clouds(resources: list[dict[str, Any]]) -> dict[str, str]:
     }
 
 
-def recover(stack: str) -> list[str]:
-    """Clear the pending requests of a stack's state and what they left in the cloud; a line for each.
+def _dead(lock: re.Match[str]) -> bool:
+    """Whether the engine that made a lock is known to have ended: it ran on this machine, and its process is gone."""
+    if lock["host"] != socket.gethostname():
+        return False
+    try:
+        os.kill(int(lock["pid"]), 0)
+    except ProcessLookupError:
+        return True
+    except PermissionError:
+        pass
+    return False
 
-    Raises OpsError when a pending request is of a kind that nothing may be removed of (a share holds data).
+
+def _locks(stack: str) -> list[re.Match[str]]:
+    """The locks that engines hold on a stack.
+
+    Giving a stack the name that it has is refused: by its locks if there are any, otherwise because the name is taken.
+    No other command tells of locks and changes nothing.
     """
-    export = json.loads(_pulumi(stack, "stack", "export"))
+    try:
+        _pulumi(stack, "stack", "rename", stack)
+    except OpsError as refused:
+        locks = list(LOCK.finditer(str(refused)))
+        if not locks and "already exists" not in str(refused):
+            raise
+        return locks
+    raise OpsError(f"pulumi renamed {stack} to the name that it had: this version is not known to tell of locks")
+
+
+def _unlock(stack: str) -> list[str]:
+    """Remove the locks of engines that are dead; a line for each. Raises OpsError while one may be alive."""
+    locks = _locks(stack)
+    for lock in locks:
+        if not _dead(lock):
+            raise OpsError(
+                f"{stack} is locked, {lock[0]}: that run may be at work. Wait until it has ended. If you know that it "
+                f"is dead: pulumi cancel --stack {stack}, then this command again"
+            )
+    if locks:
+        _pulumi(stack, "cancel", "--yes")
+    return [f"{stack}: removed the lock {lock[0]}, where that process is gone" for lock in locks]
+
+
+def recover(stack: str) -> list[str]:
+    """Clear a dead engine's lock, the pending requests of a stack's state and what they left in the cloud.
+
+    Returns a line for each. Raises OpsError while an engine may be at work, and when a pending request is of a kind
+    that nothing may be removed of (a share holds data).
+    """
+    return _unlock(stack) + _clear(stack, json.loads(_pulumi(stack, "stack", "export")))
+
+
+def _clear(stack: str, export: dict[str, Any]) -> list[str]:
+    """Remove what pending requests made, and import the state without them."""
     deployment = export["deployment"]
     pending = deployment.pop("pending_operations", None) or []
     if not pending:
@@ -199,7 +256,7 @@ def recover(stack: str) -> list[str]:
         resource = operation["resource"]
         kind = resource["type"].rpartition(":")[0] + ":"
         name = resource["urn"].rpartition("::")[2]
-        if operation["type"] != "creating" or kind.startswith(REPEATABLE):
+        if operation["type"] != "creating" or not resource["custom"] or kind.startswith(REPEATABLE):
             lines.append(f"{name}: {operation['type']} {kind} can be made again")
             continue
         if kind not in KINDS:

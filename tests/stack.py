@@ -48,9 +48,9 @@ class Stack:
         """A pulumi command on this stack."""
         return self.run("pulumi", *argv, "--stack", self.name, "--non-interactive", check=check)
 
-    def ops(self, verb: str, *argv: str) -> str:
+    def ops(self, verb: str, *argv: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         """`python -m ops VERB` for this stack."""
-        return self.run("python", "-W", "ignore", "-m", "ops", verb, "--stack", self.name, *argv).stdout
+        return self.run("python", "-W", "ignore", "-m", "ops", verb, "--stack", self.name, *argv, check=check)
 
     def up(self, check: bool = True) -> subprocess.CompletedProcess[str]:
         """`pulumi up` without asking."""
@@ -85,11 +85,11 @@ class Stack:
         """The state as it lies in the backend: secrets encrypted."""
         return self.pulumi("stack", "export").stdout
 
-    def kill_up(self, after: float) -> None:
-        """Start `pulumi up` and kill the engine and its plugins with SIGKILL after so many seconds."""
+    def start_up(self) -> subprocess.Popen[bytes]:
+        """Start `pulumi up` and let it run."""
         settings = [f"{key}={value}" for key, value in self.environment.items()]
         words = ["pulumi", "up", "--yes", "--skip-preview", "--non-interactive"]
-        process = subprocess.Popen(
+        return subprocess.Popen(
             [self.sandbox.cloud, "run", "env", *settings, *words, "--stack", self.name],
             cwd=self.directory,
             stdout=subprocess.DEVNULL,
@@ -97,14 +97,15 @@ class Stack:
             stdin=subprocess.DEVNULL,
             start_new_session=True,
         )
+
+    def kill_up(self, after: float) -> None:
+        """Start `pulumi up` and kill the engine and its plugins with SIGKILL after so many seconds."""
+        process = self.start_up()
         time.sleep(after)
         for pid in [process.pid, *descendants(process.pid)]:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         process.wait()
-        # what an operator does once the engine is known to be dead: its lock stays otherwise
-        self.pulumi("cancel", "--yes", check=False)
-        self.ops("recover")
 
 
 def descendants(pid: int) -> list[int]:

@@ -61,9 +61,10 @@ class Maven:
 
 
 def pip_download(requirements: Path, target: Path, *, for_hosts: bool) -> None:
-    """What a requirements file with hashes names, into a directory: wheels for the hosts, or the source archive."""
-    if subprocess.run([sys.executable, "-m", "pip", "--version"], capture_output=True, check=False).returncode:
-        raise RegistryError(f"{sys.executable} has no pip: install it (apt-get install python3-pip)")
+    """What a requirements file with hashes names, into a directory: wheels for the hosts, or the source archive.
+
+    pip is one of the services' pinned packages: this runs in their environment.
+    """
     target.mkdir(parents=True, exist_ok=True)
     kind = ["--only-binary=:all:", f"--python-version={HOST_PYTHON}", "--implementation=cp"]
     kind += [f"--platform={platform}" for platform in HOST_PLATFORMS]

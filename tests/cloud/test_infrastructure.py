@@ -6,6 +6,7 @@ The hosts boot nothing here (`hosts.configure: false`); that they work is what t
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -134,12 +135,33 @@ def test_a_name_that_the_cloud_does_not_have_is_told_by_key_before_anything_is_m
     assert re.search(r"gaia:image\.name names the image 'Debian-99'", said.stdout)
 
 
+def test_recovery_is_refused_while_an_engine_is_at_work_and_says_whose_it_is(
+    sandbox: Sandbox, tmp_path: Path
+) -> None:
+    stack = Stack(sandbox, tmp_path, "busy", config(cloud="iris-gaia-prod"))
+    engine = stack.start_up()
+    try:
+        until_locked = time.monotonic() + 30
+        while not list((tmp_path / "state" / ".pulumi" / "locks").rglob("*.json")):
+            assert time.monotonic() < until_locked
+            time.sleep(0.1)
+        said = stack.ops("recover", check=False)
+    finally:
+        ended = engine.wait(timeout=300)
+    assert said.returncode == 1
+    assert re.search(r"busy is locked, created by root@\S+ \(pid \d+\) at .* pulumi cancel --stack busy", said.stdout)
+    assert ended == 0
+    stack.assert_unchanged()
+    stack.destroy()
+
+
 @pytest.mark.parametrize("seconds", KILLED_AFTER)
 def test_an_up_that_was_killed_is_completed_by_the_next_one(sandbox: Sandbox, tmp_path: Path, seconds: float) -> None:
     cloud = "iris-gaia-prod"
     clean = everything(sandbox, cloud)
     stack = Stack(sandbox, tmp_path, "killed", config(cloud=cloud))
     stack.kill_up(after=seconds)
+    stack.ops("recover")
     stack.up()
     stack.assert_unchanged()
     assert everything(sandbox, cloud)["servers"] == [

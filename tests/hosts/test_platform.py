@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import shlex
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
+from tests import arguments
 from tests.conftest import ROOT, Sandbox
 from tests.leftovers import everything
 from tests.stack import Stack
@@ -44,7 +44,9 @@ class Platform:
     """The deployment under test, and ways to reach its hosts as an operator does."""
 
     def __init__(self, sandbox: Sandbox, stack: Stack, directory: Path) -> None:
-        self.sandbox, self.stack, self.said = sandbox, stack, stack.up().stdout
+        self.sandbox, self.stack = sandbox, stack
+        with arguments.watched() as self.arguments:
+            self.said = stack.up().stdout
         outputs = stack.outputs()
         self.outputs, self.config = outputs, directory / "ssh_config"
         key, known = directory / "key", directory / "known_hosts"
@@ -139,7 +141,7 @@ def test_hdfs_and_yarn_have_every_worker(platform: Platform) -> None:
 
 def test_the_spark_job_draws_the_sky_and_a_notebook_paragraph_runs_on_yarn(platform: Platform, tmp_path: Path) -> None:
     picture = tmp_path / "sky.png"
-    said = platform.stack.ops("smoke", "--png", str(picture))
+    said = platform.stack.ops("smoke", "--png", str(picture)).stdout
     assert picture.read_bytes().startswith(b"\x89PNG")
     assert picture.stat().st_size > 20_000
     assert f"{ROWS:,}" in said or str(ROWS) in said
@@ -231,6 +233,8 @@ def test_no_secret_is_in_clear_in_state_logs_process_arguments_or_on_the_hosts(p
     secrets = {"password": PASSWORD, "deploy key": key, "cephx key": found[1]}
     places = {"state": re.sub(r"\\n", "", platform.stack.state()), "output of up": platform.said}
     places["outputs"] = str(platform.stack.outputs(secrets=False))
+    assert any("pulumi-language-python" in line for line in platform.arguments)
+    places["process arguments on the machine"] = "\n".join(platform.arguments)
     for host in HOSTS:
         places[f"process arguments on {host}"] = platform.ssh(host, "ps -eo args")
         places[f"journal of {host}"] = platform.ssh(host, "sudo journalctl --no-pager -o cat | tail -n 5000")
@@ -249,9 +253,4 @@ def test_destroy_leaves_nothing_and_the_catalogue_untouched(
     data = everything(booting_cloud, DATA_CLOUD)
     assert data["shares"] == [SHARE]
     assert data["access_rules"] == []
-    assert not [line for line in process_arguments() if "gaia-demo-" in line]
-
-
-def process_arguments() -> list[str]:
-    """The machine's own process list."""
-    return subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True).stdout.splitlines()
+    assert not [line for line in arguments.now() if "gaia-demo-" in line]

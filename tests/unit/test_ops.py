@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import socket
+import subprocess
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -51,7 +54,7 @@ class Network:
 
 def pending(kind: str, name: str, inputs: dict[str, Any], operation: str = "creating") -> dict[str, Any]:
     resource = {"urn": f"urn:pulumi:s::gaia::{kind}::{name}", "type": kind, "inputs": inputs, "provider": "urn:p::id"}
-    return {"resource": resource, "type": operation}
+    return {"resource": resource | {"custom": kind.startswith("openstack:")}, "type": operation}
 
 
 @pytest.fixture
@@ -65,6 +68,8 @@ def run(monkeypatch: pytest.MonkeyPatch) -> Any:
         state_now = {"version": 3, "deployment": {**deployment, "resources": resources}}
 
         def pulumi(_stack: str, *argv: str, stdin: str | None = None) -> str:
+            if argv[1] == "rename":
+                raise OpsError("a stack named gaia-test already exists")
             if argv[1] == "import":
                 assert stdin is not None
                 imported.append(json.loads(stdin))
@@ -137,6 +142,53 @@ def test_a_pending_share_is_never_removed_because_it_may_hold_data(run: Any) -> 
     kind = "openstack:sharedfilesystem/share:Share"
     with pytest.raises(OpsError, match="import or remove it by hand"):
         run({"pending_operations": [pending(kind, "catalogue", {"name": "dr3"})]}, Network({}))
+
+
+def test_a_pending_component_is_nothing_in_the_cloud(run: Any) -> None:
+    lines, imported = run({"pending_operations": [pending("gaia:hosts:Host", "worker02", {})]}, Network({}))
+    assert lines == ["worker02: creating gaia:hosts: can be made again"]
+    assert "pending_operations" not in imported["deployment"]
+
+
+def locked(pid: int, host: str) -> str:
+    return (
+        "the stack is currently locked by 1 lock(s). Either wait for the other process(es) to end or delete the lock "
+        "file with `pulumi cancel`.\n  file:///state/.pulumi/locks/organization/gaia/gaia-test/1.json: "
+        f"created by stv@{host} (pid {pid}) at 2026-11-24T03:00:00Z"
+    )
+
+
+def unlock(monkeypatch: pytest.MonkeyPatch, lock: str) -> tuple[list[str], list[str]]:
+    """What is said of a lock, and the pulumi commands that changed something."""
+    commands: list[str] = []
+
+    def pulumi(_stack: str, *argv: str) -> str:
+        if argv[1] == "rename":
+            raise OpsError(lock)
+        commands.append(" ".join(argv))
+        return ""
+
+    monkeypatch.setattr(recover, "_pulumi", pulumi)
+    return recover._unlock("gaia-test"), commands
+
+
+def test_the_lock_of_an_engine_that_is_gone_is_removed(monkeypatch: pytest.MonkeyPatch) -> None:
+    ended = subprocess.Popen(["true"])
+    ended.wait()
+    lines, commands = unlock(monkeypatch, locked(ended.pid, socket.gethostname()))
+    assert commands == ["cancel --yes"]
+    assert f"(pid {ended.pid})" in lines[0]
+
+
+@pytest.mark.parametrize("host", [socket.gethostname(), "another-machine"])
+def test_the_lock_of_an_engine_that_may_be_alive_is_left_alone(host: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(OpsError, match=r"created by stv@.* Wait until it has ended"):
+        unlock(monkeypatch, locked(os.getpid(), host))
+
+
+def test_what_is_neither_a_lock_nor_a_taken_name_is_told_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(OpsError, match="no such stack"):
+        unlock(monkeypatch, "no such stack")
 
 
 def test_nothing_pending_changes_nothing(run: Any) -> None:
