@@ -1,4 +1,4 @@
-"""The command line: `sandbox/cloud up | down | status | reset | run COMMAND...`."""
+"""The command line: `sandbox/cloud build | up | down | status | reset | run COMMAND...`."""
 
 import argparse
 import os
@@ -14,6 +14,7 @@ from sandbox.processes import CommandError, DaemonError
 DESCRIPTION = """\
 A real OpenStack on this machine, in network namespaces and a directory of its own (.sandbox).
 
+  sandbox/cloud build                  make what is made once: packages, hosts' image, mirror (`up` does so too)
   sandbox/cloud up                     start it: minutes the first time, seconds later; also repairs it
   sandbox/cloud status                 services, hosts, networks, memory, logs
   sandbox/cloud run openstack ...      run a command as its operator: network, clouds.yaml, tools, Pulumi's backend
@@ -48,6 +49,7 @@ def _parser() -> argparse.ArgumentParser:
         choices=list(Hosts),
         help="nspawn: servers boot as systemd-nspawn hosts (default); none: they boot nothing, for scale",
     )
+    commands.add_parser("build", help="make what is made once, start nothing")
     commands.add_parser("down", help="stop it, keep its state")
     commands.add_parser("status", help="what runs")
     commands.add_parser("reset", help="stop it, throw its state away")
@@ -67,7 +69,7 @@ def _dispatch(given: argparse.Namespace) -> int:
         lifecycle.up(layout, given.hosts, say)
         operators.prepare(layout)
     else:
-        {"down": lifecycle.down, "reset": lifecycle.reset}[given.command](layout, say)
+        {"build": lifecycle.build, "down": lifecycle.down, "reset": lifecycle.reset}[given.command](layout, say)
     return 0
 
 

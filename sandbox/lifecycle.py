@@ -1,4 +1,4 @@
-"""From nothing to a cloud that is ready, and back: what `up`, `down` and `reset` do, in order.
+"""From nothing to a cloud that is ready, and back: what `build`, `up`, `down` and `reset` do, in order.
 
 `up` starts whatever does not run and leaves alone what does: the same path serves the first start, a later one, and
 the repair after something was killed. A state counts only once its stamp `ready` is written; anything less is thrown
@@ -79,6 +79,14 @@ class Stamp:
 def daemons(hosts: Hosts) -> tuple[str, ...]:
     """The names of all daemons, in the order in which they depend on each other."""
     return (database.NAME, *ceph.DAEMONS, *PROJECTS, *(DATA_PLANE if hosts is Hosts.NSPAWN else ()))
+
+
+# -- build
+def build(layout: Layout, say: Progress) -> None:
+    """Make everything that is made once and kept; what is there is left alone."""
+    with exclusive(layout):
+        _provide(layout, Hosts.NSPAWN, say)
+        say("packages, services, image and mirror are there")
 
 
 # -- up

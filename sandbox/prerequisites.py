@@ -40,6 +40,8 @@ PACKAGES = (
     "python3-rados",
 )
 PACKAGES_OF_HOSTS = ("conntrack", "mmdebstrap", "systemd-container")
+# Commands that the mirror is assembled with: whatever brought them, only where they are not on PATH the package does.
+COMMANDS_OF_HOSTS = {"mvn": "maven", "java": "openjdk-17-jre-headless"}
 PYTHON = sys.executable or "python3"
 POLICY = Path("/usr/sbin/policy-rc.d")
 
@@ -142,7 +144,9 @@ def missing_packages(hosts: Hosts) -> list[str]:
     wanted = PACKAGES + (PACKAGES_OF_HOSTS if hosts is Hosts.NSPAWN else ())
     known = run(["dpkg-query", "-W", "-f", "${Package} ${db:Status-Status}\n", *wanted], check=False)
     installed = {line.split()[0] for line in known.splitlines() if line.endswith(" installed")}
-    return [name for name in wanted if name not in installed]
+    commands = COMMANDS_OF_HOSTS if hosts is Hosts.NSPAWN else {}
+    absent = [package for command, package in commands.items() if shutil.which(command) is None]
+    return [name for name in wanted if name not in installed] + absent
 
 
 def install_packages(names: list[str]) -> None:

@@ -25,10 +25,19 @@ class Sandbox:
         """Its one executable."""
         return str(self.root / "sandbox" / "cloud")
 
-    def up(self, hosts: str) -> None:
-        """A sandbox that is ready: `nspawn` (hosts boot) or `none` (hosts boot nothing), in a fresh state."""
+    @staticmethod
+    def _needs_root() -> None:
         if os.geteuid() != 0:
             pytest.fail("the sandbox needs root: run the tests as root, or only `make test-unit`")
+
+    def build(self) -> None:
+        """What it makes once, and nothing more."""
+        self._needs_root()
+        subprocess.run([self.cloud, "build"], check=True)
+
+    def up(self, hosts: str) -> None:
+        """A sandbox that is ready: `nspawn` (hosts boot) or `none` (hosts boot nothing), in a fresh state."""
+        self._needs_root()
         state = self.root / ".sandbox" / "state"
         if (state / "clouds.yaml").exists() and not (state / MARK).exists():
             pytest.fail("this checkout's sandbox holds a cloud that the tests did not make: `make demo-down` first")
@@ -67,6 +76,14 @@ class Sandbox:
         if check:
             assert done.returncode == 0, f"{' '.join(argv)} ended with {done.returncode}:\n{done.stdout[-6000:]}"
         return done
+
+
+@pytest.fixture(scope="session")
+def built() -> Path:
+    """The directory of what the sandbox makes once: the hosts' image, the mirror's archives and wheels."""
+    sandbox = Sandbox()
+    sandbox.build()
+    return sandbox.root / ".sandbox" / "cache"
 
 
 @pytest.fixture(scope="session")

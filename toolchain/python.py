@@ -1,7 +1,9 @@
 """uv, and the virtual environment of the program and its checks."""
 
+import os
 import platform
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -17,12 +19,25 @@ def install_uv() -> None:
     wanted = VERSIONS["tools"]["uv"]
     if shell.done("uv", wanted, UV):
         return
+    provide_pip()
     shell.say(f"installing uv {wanted}")
     install_into("uv", f"uv=={wanted}", command=[sys.executable, "-m", "pip", "install", "--quiet"])
     shell.BIN.mkdir(parents=True, exist_ok=True)
     UV.unlink(missing_ok=True)
     UV.symlink_to("../uv/bin/uv")
     shell.finish("uv", wanted)
+
+
+def provide_pip() -> None:
+    """Debian ships python3 without pip: the one package that has to come before everything else."""
+    if subprocess.run([sys.executable, "-m", "pip", "--version"], capture_output=True, check=False).returncode == 0:
+        return
+    if os.geteuid() != 0 or shutil.which("apt-get") is None:
+        raise shell.Problem(f"{sys.executable} has no pip: install it (on Debian: apt-get install python3-pip)")
+    shell.say("installing the Debian package python3-pip, which is missing")
+    install = "apt-get -qy install --no-install-recommends python3-pip"
+    words = ["sh", "-c", f"{install} || {{ apt-get -q update && {install}; }}"]
+    shell.run("install python3-pip", words, env={"DEBIAN_FRONTEND": "noninteractive"})
 
 
 def install_into(folder: str, package: str, command: list[str] | None = None) -> None:

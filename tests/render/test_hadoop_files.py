@@ -18,16 +18,14 @@ from components.hadoop.daemons import HADOOP_CONF
 from tests.conftest import ROOT
 from tests.unit.test_hadoop_rendering import cluster, file
 
-MIRROR = ROOT / ".sandbox" / "cache" / "mirror"
 SHELL = (*ROOT.glob("components/hadoop/programs/*.sh"), *ROOT.glob("sandbox/mirror/zeppelin/*.sh"))
 
 
-def build_mirror() -> dict[str, Download]:
-    """The mirror's archives as downloads from its directory: built when they are not there."""
-    subprocess.run([sys.executable, "-m", "sandbox.mirror", "build"], cwd=ROOT, check=True)
+def archives(mirror: Path) -> dict[str, Download]:
+    """The mirror's archives as downloads from its directory."""
     checksums = tomllib.loads((ROOT / "sandbox" / "mirror" / "archives.toml").read_text())
     return {
-        name.split("-")[0]: Download(version=name.split("-")[1], url=f"file://{MIRROR}/archives/{name}", sha512=digest)
+        name.split("-")[0]: Download(version=name.split("-")[1], url=f"file://{mirror}/archives/{name}", sha512=digest)
         for name, digest in checksums.items()
     }
 
@@ -59,8 +57,8 @@ class Hadoop:
 
 
 @pytest.fixture(scope="module")
-def hadoop(tmp_path_factory: pytest.TempPathFactory) -> Hadoop:
-    archive = build_mirror()["hadoop"].url.removeprefix("file://")
+def hadoop(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Hadoop:
+    archive = archives(built / "mirror")["hadoop"].url.removeprefix("file://")
     return Hadoop(tmp_path_factory.mktemp("hadoop"), Path(archive))
 
 
@@ -150,7 +148,8 @@ def shellcheck() -> str:
     program = cache / "usr" / "bin" / "shellcheck"
     if not program.exists():
         cache.mkdir(parents=True, exist_ok=True)
-        if subprocess.run(["apt-get", "-q", "download", "shellcheck"], cwd=cache, check=False).returncode:
+        download = "apt-get -q download shellcheck || { apt-get -q update && apt-get -q download shellcheck; }"
+        if subprocess.run(["sh", "-c", download], cwd=cache, check=False).returncode:
             pytest.fail("shellcheck is not on PATH and Debian's package cannot be had: apt-get install shellcheck")
         (package,) = cache.glob("*.deb")
         subprocess.run(["dpkg", "--extract", package, cache], check=True)

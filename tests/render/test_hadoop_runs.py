@@ -23,7 +23,7 @@ from components.hadoop.cluster import Cluster, NotebookUser
 from components.hadoop.sizing import Overrides, compute
 from components.hosts.bundle import Bundle, PythonEnvironment
 from tests.conftest import ROOT
-from tests.render.test_hadoop_files import MIRROR, build_mirror
+from tests.render.test_hadoop_files import archives
 from tests.unit.test_hadoop_rendering import SALT, TINY
 
 PASSWORD = "correct horse battery staple"
@@ -41,9 +41,9 @@ spark.stop()
 """
 
 
-def a_cluster() -> Cluster:
+def a_cluster(mirror: Path) -> Cluster:
     """One worker, tiny hosts, the sandbox's archives."""
-    archives = build_mirror()
+    found = archives(mirror)
     user = NotebookUser(name="gaia", password_hash=zeppelin.shiro_hash(PASSWORD, SALT), roles=("admin", "user"))
     other = NotebookUser(name="alice", password_hash=zeppelin.shiro_hash(PASSWORD + "2", SALT))
     return Cluster(
@@ -53,14 +53,14 @@ def a_cluster() -> Cluster:
         master_flavor=TINY,
         worker_flavor=TINY,
         sizes=compute(gateway=TINY, master=TINY, worker=TINY, workers=1, overrides=OVERRIDES),
-        hadoop=archives["hadoop"],
-        spark=archives["spark"],
-        zeppelin=archives["zeppelin"],
+        hadoop=found["hadoop"],
+        spark=found["spark"],
+        zeppelin=found["zeppelin"],
         notebook_users=(user, other),
     )
 
 
-def a_bundle(made: Cluster) -> Bundle:
+def a_bundle(made: Cluster, mirror: Path) -> Bundle:
     """The bundles of all three roles in one."""
     parts = (roles.master(made), roles.worker(made), roles.gateway(made))
 
@@ -76,7 +76,7 @@ def a_bundle(made: Cluster) -> Bundle:
         python=PythonEnvironment(
             path=made.python,
             requirements=("numpy", "pandas", "pyarrow", "matplotlib", "healpy"),
-            find_links=str(MIRROR / "wheels"),
+            find_links=str(mirror / "wheels"),
             uv=tomllib.loads((ROOT / "versions.toml").read_text())["tools"]["uv"],
         ),
         files=merged("files", "path"),
@@ -135,10 +135,9 @@ class Rig:
 
 
 @pytest.fixture(scope="module")
-def rig() -> Iterator[Rig]:
-    if os.geteuid() != 0:
-        pytest.fail("the platform runs in namespaces of its own, which only root can make: run the tests as root")
-    bundle = a_bundle(a_cluster())
+def rig(built: Path) -> Iterator[Rig]:
+    mirror = built / "mirror"
+    bundle = a_bundle(a_cluster(mirror), mirror)
     # service accounts must be able to reach it, which pytest's own directories do not allow
     scratch = Path(tempfile.mkdtemp(prefix="gaia-rig.", dir="/tmp"))
     scratch.chmod(0o755)

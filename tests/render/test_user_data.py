@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from components.hosts.user_data import GUARD_UNIT, RULES, UNIT, user_data
-from tests.conftest import ROOT
 
 MADE = user_data(
     hostname="worker01",
@@ -21,12 +18,9 @@ MADE = user_data(
 
 
 @pytest.fixture(scope="session")
-def image() -> Path:
-    """The file system of the sandbox's hosts, built when it is not there."""
-    if os.geteuid() != 0:
-        pytest.fail("the hosts' image is built and entered as root: run the tests as root")
-    subprocess.run([sys.executable, "-m", "sandbox.image", "build"], cwd=ROOT, check=True)
-    return ROOT / ".sandbox" / "cache" / "image" / "root"
+def image(built: Path) -> Path:
+    """The file system of the sandbox's hosts."""
+    return built / "image" / "root"
 
 
 def schema(image: Path, text: str) -> subprocess.CompletedProcess[str]:
@@ -47,7 +41,8 @@ def test_cloud_init_would_have_found_a_mistake(image: Path) -> None:
     assert schema(image, MADE.replace('"ssh_deletekeys": true', '"ssh_deletekeys": "maybe"')).returncode != 0
 
 
-def test_the_kernel_accepts_the_metadata_guard_and_twice(tmp_path: Path) -> None:
+def test_the_kernel_accepts_the_metadata_guard_and_twice(tmp_path: Path, built: Path) -> None:
+    assert built.is_dir(), "it brings nft"
     rules = tmp_path / "guard.nft"
     rules.write_text(RULES)
     command = f"nft -f {rules} && nft -f {rules} && nft list ruleset"
