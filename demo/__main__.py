@@ -57,7 +57,13 @@ def cloud(*argv: str) -> None:
 
 def pulumi_up(stack: str) -> None:
     """`pulumi up` of a stack, made first if it is not there."""
-    cloud("pulumi", "stack", "select", "--create", "--non-interactive", stack)
+    try:
+        cloud("pulumi", "stack", "select", "--create", "--non-interactive", stack)
+    except subprocess.CalledProcessError:
+        file = f"Pulumi.{stack}.yaml"
+        if "encryptionsalt" in (ROOT / file).read_text(encoding="utf-8"):
+            print(f"The encryptionsalt in {file} belongs to another passphrase than the sandbox's: take that line out.")
+        raise
     cloud(PYTHON, "-m", "ops", "recover", "--stack", stack)  # a run before may have been killed
     cloud("pulumi", "up", "--yes", "--skip-preview", "--non-interactive", "--stack", stack)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import shlex
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -114,12 +115,12 @@ def backend_url(bucket: str, url: str, region: str) -> str:
 
 
 def write_environment(path: Path, values: dict[str, str]) -> None:
-    """KEY=VALUE lines, readable by the owner only from its first byte on."""
+    """KEY=VALUE lines that a shell can read, readable by the owner only from the first byte on."""
     path.parent.mkdir(parents=True, exist_ok=True)
     fresh = path.with_name(path.name + ".new")
     fresh.unlink(missing_ok=True)
     fresh.touch(mode=0o600)
-    fresh.write_text("".join(f"{key}={value}\n" for key, value in values.items()), encoding="utf-8")
+    fresh.write_text("".join(f"{key}={shlex.quote(value)}\n" for key, value in values.items()), encoding="utf-8")
     fresh.replace(path)
 
 

@@ -204,12 +204,12 @@ class Layout:
 
     @property
     def passphrase(self) -> Path:
-        """Pulumi's, for stacks on this sandbox."""
-        return self.state / "passphrase"
+        """Pulumi's, for stacks on this sandbox; `reset` keeps it: the stacks' files outlive their cloud, with its salt."""
+        return self.root / ".sandbox/passphrase"
 
     @property
     def operator_environment(self) -> Path:
-        """Lines `KEY=VALUE` that `run` adds to the environment."""
+        """Lines `KEY=VALUE`, quoted as a shell reads them, that `run` adds to the environment."""
         return self.state / "operator.env"
 
     @property

@@ -2,6 +2,7 @@
 
 import os
 import secrets
+import shlex
 import shutil
 from collections.abc import Sequence
 
@@ -32,9 +33,8 @@ def environment(layout: Layout) -> dict[str, str]:
         "GAIA_SANDBOX_PREFIX": layout.namespace,
     }
     if layout.operator_environment.exists():
-        lines = layout.operator_environment.read_text().splitlines()
-        pairs = [line.split("=", 1) for line in lines if "=" in line and not line.startswith("#")]
-        values |= {key.strip(): value for key, value in pairs}
+        words = shlex.split(layout.operator_environment.read_text(), comments=True)
+        values |= dict(word.split("=", 1) for word in words if "=" in word)
     return values
 
 

@@ -37,7 +37,7 @@ def backend(sandbox: Sandbox) -> str:
     said = sandbox.run("python", "-W", "ignore", "-m", "ops", *words).stdout
     assert "PUT, GET, LIST, COPY and DELETE work" in said
     assert file.stat().st_mode & 0o777 == 0o600
-    return dict(line.split("=", 1) for line in file.read_text().splitlines())["PULUMI_BACKEND_URL"]
+    return dict(word.split("=", 1) for word in shlex.split(file.read_text()))["PULUMI_BACKEND_URL"]
 
 
 class Platform:
