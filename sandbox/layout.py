@@ -204,7 +204,7 @@ class Layout:
 
     @property
     def passphrase(self) -> Path:
-        """Pulumi's, for stacks on this sandbox; `reset` keeps it: the stacks' files outlive their cloud, with its salt."""
+        """Pulumi's, for stacks on this sandbox. `reset` keeps it: its salt is in the stacks' files."""
         return self.root / ".sandbox/passphrase"
 
     @property

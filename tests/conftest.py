@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+
+from sandbox import processes
+from sandbox.layout import Layout
 
 ROOT = Path(__file__).parent.parent
 MARK = "made-by-tests"
@@ -44,6 +48,16 @@ class Sandbox:
         self.reset()
         subprocess.run([self.cloud, "up", "--hosts", hosts], check=True)
         (state / MARK).touch()
+
+    def kill(self, service: str) -> None:
+        """End one of its services as a crash would."""
+        running = processes.find(Layout(self.root), service)
+        assert running, f"{service} does not run"
+        running.signal(signal.SIGKILL)
+
+    def repair(self) -> None:
+        """Start again what was killed."""
+        subprocess.run([self.cloud, "up"], check=True)
 
     def reset(self) -> None:
         """Nothing of it left running, and its cloud thrown away."""

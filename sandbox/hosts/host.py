@@ -237,9 +237,10 @@ class Host:
                 run(["umount", point])
 
     def destroy(self) -> None:
-        """Release it and delete its files."""
+        """Release it and delete its files. A nova-compute that was killed in the middle does it once more."""
         self.release()
-        shutil.rmtree(self.directory)
+        if self.directory.exists():
+            shutil.rmtree(self.directory)
 
 
 def _wait_for(process: Process) -> None:

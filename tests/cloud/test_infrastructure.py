@@ -19,6 +19,8 @@ from tests.leftovers import everything
 from tests.stack import Stack
 
 CLOUD = "iris-gaia-test"
+# A service, and seconds of an `up` after which it is killed: while networks, servers, attachments are made.
+SERVICES_KILLED = (("neutron", 4.0), ("nova", 5.0), ("cinder", 7.0))
 KILLED_AFTER = (2.0, 4.0, 6.0, 8.0, 10.0)  # seconds: before, while and after most resources are made
 
 
@@ -167,5 +169,26 @@ def test_an_up_that_was_killed_is_completed_by_the_next_one(sandbox: Sandbox, tm
     assert everything(sandbox, cloud)["servers"] == [
         f"killed-{n}" for n in ("master01", "worker01", "worker02", "zeppelin")
     ]
+    stack.destroy()
+    assert everything(sandbox, cloud) == clean
+
+
+def test_services_that_are_killed_during_an_up_leave_nothing_that_the_next_one_trips_over(
+    sandbox: Sandbox, tmp_path: Path
+) -> None:
+    cloud = "iris-gaia-prod"
+    clean = everything(sandbox, cloud)
+    stack = Stack(sandbox, tmp_path, "crashed", config(cloud=cloud))
+    for service, seconds in SERVICES_KILLED:
+        engine = stack.start_up()
+        time.sleep(seconds)
+        sandbox.kill(service)
+        assert engine.wait(timeout=300) != 0
+        sandbox.repair()
+        stack.ops("recover")
+    stack.up()
+    stack.assert_unchanged()
+    made = everything(sandbox, cloud)
+    assert {kind: names for kind, names in made.items() if len(set(names)) < len(names)} == {}
     stack.destroy()
     assert everything(sandbox, cloud) == clean

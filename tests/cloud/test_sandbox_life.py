@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import signal
 import subprocess
 import tempfile
 import time
@@ -12,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from sandbox import processes, traces
+from sandbox import traces
 from sandbox.layout import Layout, Port
 from sandbox.services.api import Api
 from tests.conftest import ROOT, Sandbox
@@ -50,10 +49,8 @@ def test_two_sandboxes_live_side_by_side_survive_kills_and_leave_nothing(copy: S
     assert networks(first) == networks(second) == 2
 
     for name in KILLED:
-        daemon = processes.find(second, name)
-        assert daemon
-        daemon.signal(signal.SIGKILL)
-    subprocess.run([copy.cloud, "up"], check=True)
+        copy.kill(name)
+    copy.repair()
     assert networks(second) == 2
 
     copy.down()

@@ -1,0 +1,220 @@
+"""What a request that was cut off may have left in the cloud: how to find it, whether it is in use, how to remove it.
+
+By type of the resource that was asked for. Deployments name everything uniquely, so that inputs say enough.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from openstack.connection import Connection
+
+from ops.cloud import OpsError
+
+WAIT = 120  # seconds for a removed resource to be gone
+UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"  # what pulumi puts in place of a value that it does not know yet
+Inputs = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Kind:
+    """How to deal with what requests of one type make.
+
+    `used` tells whether anything depends on it already. What `holds` something (data, a running host) is removed only
+    where the state itself says that its request was cut off; wherever else it is found, a person has to look. Without
+    `remove` a person always has to.
+    """
+
+    find: Callable[[Connection, Inputs], Iterator[Any]]
+    remove: Callable[[Connection, Inputs, Any], Any] | None
+    used: Callable[[Connection, Any], bool] = lambda _cloud, _found: False
+    holds: bool = False
+
+
+class Unsafe(OpsError):
+    """Something is in the cloud and not in the state, and only a person can say what to do with it."""
+
+    def __init__(self, kind: str, inputs: Inputs, found: Any, why: str) -> None:
+        super().__init__(
+            f"{kind} {inputs.get('name', '')} ({identity(found)}) is in the cloud and not in the state, so that the "
+            f"next `up` would make a second one, and {why}: look at it, then `pulumi import` it or remove it by hand"
+        )
+
+
+@dataclass(frozen=True)
+class _Relation:
+    """Something without a name or id of its own, called as the provider calls it in the state."""
+
+    id: str
+    found: Any
+
+
+def _attachments(cloud: Connection, inputs: Inputs) -> Iterator[_Relation]:
+    server = cloud.compute.find_server(inputs["instanceId"])
+    for attachment in cloud.compute.volume_attachments(server) if server else ():
+        if attachment.volume_id == inputs["volumeId"]:
+            yield _Relation(f"{inputs['instanceId']}/{attachment.volume_id}", attachment)
+
+
+def _interfaces(cloud: Connection, inputs: Inputs) -> Iterator[Any]:
+    for port in cloud.network.ports(device_id=inputs["routerId"]):
+        if port.id == inputs.get("portId") or inputs.get("subnetId") in [ip["subnet_id"] for ip in port.fixed_ips]:
+            yield port
+
+
+def _rules(cloud: Connection, inputs: Inputs) -> Iterator[Any]:
+    return cloud.network.security_group_rules(
+        security_group_id=inputs["securityGroupId"],
+        direction=inputs["direction"],
+        ether_type=inputs["ethertype"],
+        port_range_min=inputs.get("portRangeMin"),
+        port_range_max=inputs.get("portRangeMax"),
+        remote_group_id=inputs.get("remoteGroupId"),
+    )
+
+
+def _routes(owner: str, routes: list[Any], inputs: Inputs) -> Iterator[_Relation]:
+    """The route, with those beside it. The provider takes one that is there already for an error."""
+    for route in routes:
+        if (route["destination"], route["nexthop"]) == (inputs["destinationCidr"], inputs["nextHop"]):
+            others = [other for other in routes if other != route]
+            yield _Relation(f"{owner}-route-{route['destination']}-{route['nexthop']}", others)
+
+
+def _grants(cloud: Connection, inputs: Inputs) -> Iterator[Any]:
+    rules = cloud.shared_file_system.access_rules(inputs["shareId"])
+    return (rule for rule in rules if rule.access_to == inputs["accessTo"])
+
+
+def _has_interfaces(cloud: Connection, router: Any) -> bool:
+    return any(port.device_owner != "network:router_gateway" for port in cloud.network.ports(device_id=router.id))
+
+
+def _has_ports(cloud: Connection, subnet: Any) -> bool:
+    ports = cloud.network.ports(network_id=subnet.network_id)
+    return any(
+        ip["subnet_id"] == subnet.id and port.device_owner != "network:dhcp" for port in ports for ip in port.fixed_ips
+    )
+
+
+INTERFACE = "openstack:networking/routerInterface:"
+KINDS: dict[str, Kind] = {
+    "openstack:compute/volumeAttach:": Kind(
+        _attachments,
+        lambda c, i, found: c.compute.delete_volume_attachment(i["instanceId"], found.found.volume_id),
+    ),
+    "openstack:compute/instance:": Kind(
+        lambda c, i: c.compute.servers(name=f"^{i['name']}$"),
+        lambda c, _, found: c.compute.delete_server(found),
+        holds=True,
+    ),
+    "openstack:compute/keypair:": Kind(
+        lambda c, i: (pair for pair in c.compute.keypairs() if pair.name == i["name"]),
+        lambda c, _, found: c.compute.delete_keypair(found),
+        holds=True,
+    ),
+    "openstack:blockstorage/volume:": Kind(
+        lambda c, i: c.block_storage.volumes(name=i["name"]),
+        lambda c, _, found: c.block_storage.delete_volume(found),
+        holds=True,
+    ),
+    "openstack:sharedfilesystem/share:": Kind(
+        lambda c, i: (share for share in c.shared_file_system.shares(details=True) if share.name == i["name"]),
+        remove=None,
+        holds=True,
+    ),
+    "openstack:sharedfilesystem/shareAccess:": Kind(
+        _grants,
+        lambda c, i, found: c.shared_file_system.delete_access_rule(found.id, i["shareId"]),
+    ),
+    "openstack:networking/floatingIp:": Kind(
+        lambda c, i: c.network.ips(description=i["description"]),
+        lambda c, _, found: c.network.delete_ip(found),
+        used=lambda _, found: bool(found.port_id),
+    ),
+    "openstack:networking/routerRoute:": Kind(
+        lambda c, i: _routes(i["routerId"], c.network.get_router(i["routerId"]).routes, i),
+        lambda c, i, found: c.network.update_router(i["routerId"], routes=found.found),
+    ),
+    "openstack:networking/subnetRoute:": Kind(
+        lambda c, i: _routes(i["subnetId"], c.network.get_subnet(i["subnetId"]).host_routes, i),
+        lambda c, i, found: c.network.update_subnet(i["subnetId"], host_routes=found.found),
+    ),
+    "openstack:networking/secGroupRule:": Kind(
+        _rules,
+        lambda c, _, found: c.network.delete_security_group_rule(found),
+    ),
+    "openstack:networking/secGroup:": Kind(
+        lambda c, i: c.network.security_groups(name=i["name"]),
+        lambda c, _, found: c.network.delete_security_group(found),
+        holds=True,
+    ),
+    INTERFACE: Kind(
+        _interfaces,
+        lambda c, i, found: c.network.get_router(i["routerId"]).remove_interface(c.network, port_id=found.id),
+    ),
+    "openstack:networking/port:": Kind(
+        lambda c, i: c.network.ports(name=i["name"], network_id=i["networkId"]),
+        lambda c, _, found: c.network.delete_port(found),
+        used=lambda _, found: bool(found.device_id),
+    ),
+    "openstack:networking/subnet:": Kind(
+        lambda c, i: c.network.subnets(name=i["name"], network_id=i["networkId"]),
+        lambda c, _, found: c.network.delete_subnet(found),
+        used=_has_ports,
+    ),
+    "openstack:networking/router:": Kind(
+        lambda c, i: c.network.routers(name=i["name"]),
+        lambda c, _, found: c.network.delete_router(found),
+        used=_has_interfaces,
+    ),
+    "openstack:networking/network:": Kind(
+        lambda c, i: c.network.networks(name=i["name"], project_id=c.current_project_id),
+        lambda c, _, found: c.network.delete_network(found),
+        used=lambda _, found: bool(found.subnet_ids),
+    ),
+}
+
+
+def kind_of(resource_type: str) -> str:
+    """The type without its class name: `openstack:networking/port:Port` -> `openstack:networking/port:`."""
+    return resource_type.rpartition(":")[0] + ":"
+
+
+def identity(found: Any) -> str:
+    """What the state calls it."""
+    return str(getattr(found, "id", None) or found.name)
+
+
+def find(cloud: Connection, kind: str, inputs: Inputs, owned: set[str]) -> list[Any]:
+    """What such a request made and no resource of the state owns. Nothing, while an input is not known yet."""
+    if UNKNOWN in json.dumps(inputs):
+        return []
+    return [one for one in KINDS[kind].find(cloud, inputs) if not owned & {identity(one), getattr(one, "name", "")}]
+
+
+def remove(cloud: Connection, kind: str, inputs: Inputs, owned: set[str]) -> list[str]:
+    """Remove what one request made; the ids that were removed. Waits until they are gone.
+
+    Raises Unsafe when one must not be removed unseen, OpsError when one does not go.
+    """
+    removed: list[str] = []
+    deadline = time.monotonic() + WAIT
+    while orphans := find(cloud, kind, inputs, owned):
+        for orphan in orphans:
+            if identity(orphan) in removed:
+                continue
+            if KINDS[kind].used(cloud, orphan):
+                raise Unsafe(kind, inputs, orphan, "it is in use")
+            if (take_away := KINDS[kind].remove) is None:
+                raise Unsafe(kind, inputs, orphan, "it may hold data")
+            take_away(cloud, inputs, orphan)
+            removed.append(identity(orphan))
+        if time.monotonic() > deadline:
+            raise OpsError(f"{kind} {inputs.get('name', '')} was removed, but is still there after {WAIT} s")
+        time.sleep(0.5)
+    return removed

@@ -1,0 +1,265 @@
+"""What recovery removes after an `up` that was cut off, and what it leaves alone; a cloud and pulumi are played."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from ops import recover
+from ops.cloud import OpsError
+from ops.orphans import UNKNOWN
+
+NETWORK, PORT = "openstack:networking/network:Network", "openstack:networking/port:Port"
+SERVER, SHARE = "openstack:compute/instance:Instance", "openstack:sharedfilesystem/share:Share"
+ATTACHMENT = "openstack:compute/volumeAttach:VolumeAttach"
+INTERFACE = "openstack:networking/routerInterface:RouterInterface"
+PROVIDER = {"urn": "urn:p", "id": "id", "type": "pulumi:providers:openstack", "inputs": {"cloud": "c"}}
+
+
+def resource(kind: str, name: str, inputs: dict[str, Any]) -> dict[str, Any]:
+    """A resource as pulumi tells of one that is not in the state."""
+    custom = kind.startswith("openstack:")
+    return {"urn": f"urn:{kind}::{name}", "type": kind, "inputs": inputs, "provider": "urn:p::id", "custom": custom}
+
+
+def pending(kind: str, name: str, inputs: dict[str, Any], operation: str = "creating") -> dict[str, Any]:
+    return {"resource": resource(kind, name, inputs), "type": operation}
+
+
+@dataclass
+class World:
+    """The cloud's things by id, the state, what a preview says; what was removed and what was imported."""
+
+    networks: dict[str, str] = field(default_factory=dict)
+    subnets_of: dict[str, list[str]] = field(default_factory=dict)
+    ports: dict[str, str] = field(default_factory=dict)
+    servers: dict[str, str] = field(default_factory=dict)
+    attached: list[str] = field(default_factory=list)  # volumes
+    shares: dict[str, str] = field(default_factory=dict)
+    pending: list[dict[str, Any]] = field(default_factory=list)
+    resources: list[dict[str, Any]] = field(default_factory=list)
+    creates: list[dict[str, Any]] = field(default_factory=list)
+    refusal: str = "a stack named gaia-test already exists"
+
+    removed: list[str] = field(default_factory=list)
+    imported: dict[str, Any] | None = None
+    commands: list[str] = field(default_factory=list)
+    fading: dict[str, int] = field(default_factory=dict)
+
+    def pulumi(self, _stack: str, *argv: str, stdin: str | None = None) -> str:
+        self.commands.append(" ".join(argv[:2]))
+        if "rename" in argv:
+            raise OpsError(self.refusal)
+        if "import" in argv:
+            assert stdin is not None
+            self.imported = json.loads(stdin)["deployment"]
+        if "preview" in argv:
+            return json.dumps({"steps": [{"op": "create", "newState": create} for create in self.creates]})
+        resources = [PROVIDER, *self.resources] if self.resources or self.pending else []
+        return json.dumps({"deployment": {"pending_operations": self.pending, "resources": resources}})
+
+    def remove(self, things: dict[str, str]) -> Callable[[Any], None]:
+        """A removal that takes two looks to show."""
+
+        def act(thing: Any) -> None:
+            self.removed.append(thing.id)
+            self.fading[thing.id] = 2
+
+        assert things is not None
+        return act
+
+    def listed(self, things: dict[str, str], name: str) -> Iterator[Any]:
+        for key, looks in list(self.fading.items()):
+            self.fading[key] = looks - 1
+            if looks == 0:
+                things.pop(key, None)
+        for key, called in list(things.items()):
+            if called == name:
+                subnets = self.subnets_of.get(key, [])
+                yield SimpleNamespace(id=key, name=called, subnet_ids=subnets, device_id="")
+
+    def connection(self) -> Any:
+        def detach(_server: str, volume: str) -> None:
+            self.attached.remove(volume)
+            self.removed.append(volume)
+
+        def unplug(_cloud: Any, port_id: str) -> None:
+            self.ports.pop(port_id)
+            self.removed.append(port_id)
+
+        def ports(**query: str) -> Iterator[Any]:
+            if "device_id" in query:
+                return (SimpleNamespace(id=key, name=name, fixed_ips=[]) for key, name in list(self.ports.items()))
+            return self.listed(self.ports, query["name"])
+
+        network = SimpleNamespace(
+            networks=lambda name, project_id: self.listed(self.networks, name) if project_id == "project" else iter(()),
+            delete_network=self.remove(self.networks),
+            ports=ports,
+            delete_port=self.remove(self.ports),
+            get_router=lambda _: SimpleNamespace(remove_interface=unplug),
+        )
+        compute = SimpleNamespace(
+            servers=lambda name: self.listed(self.servers, name.strip("^$")),
+            delete_server=self.remove(self.servers),
+            find_server=lambda key: SimpleNamespace(id=key),
+            volume_attachments=lambda _: [SimpleNamespace(volume_id=volume) for volume in self.attached],
+            delete_volume_attachment=detach,
+        )
+        shares = SimpleNamespace(
+            shares=lambda details: [SimpleNamespace(id=k, name=n) for k, n in self.shares.items() if details]
+        )
+        return SimpleNamespace(
+            network=network, compute=compute, shared_file_system=shares, current_project_id="project"
+        )
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch) -> Callable[[World], list[str]]:
+    def recovered(world: World) -> list[str]:
+        monkeypatch.setattr(recover, "_pulumi", world.pulumi)
+        monkeypatch.setattr(recover, "connect", lambda _: world.connection())
+        monkeypatch.setattr("time.sleep", lambda _: None)
+        return recover.recover("gaia-test")
+
+    return recovered
+
+
+Run = Callable[[World], list[str]]
+
+# ---- what the state lists as pending
+
+
+def test_what_a_killed_engine_left_is_removed_and_the_state_is_cleared(run: Run) -> None:
+    world = World(networks={"orphan": "gaia-test", "other": "somebody-elses"})
+    world.pending = [pending(NETWORK, "net", {"name": "gaia-test"})]
+    lines = run(world)
+    assert world.removed == ["orphan"]
+    assert world.networks == {"other": "somebody-elses"}
+    assert "net: openstack:networking/network: removed orphan" in lines
+    assert world.imported is not None
+    assert "pending_operations" not in world.imported
+
+
+def test_a_router_interface_takes_its_port_along_in_the_cloud_and_in_the_state(run: Run) -> None:
+    world = World(ports={"port": "gaia-test-cephfs"})
+    world.resources = [{"urn": "urn:x", "id": "port", "type": PORT, "inputs": {}}]
+    world.pending = [pending(INTERFACE, "cephfs", {"routerId": "router", "portId": "port"})]
+    run(world)
+    assert world.removed == ["port"]
+    assert world.imported is not None
+    assert [one["type"] for one in world.imported["resources"]] == ["pulumi:providers:openstack"]
+
+
+def test_a_resource_that_the_state_owns_is_never_removed(run: Run) -> None:
+    world = World(networks={"mine": "gaia-test"}, pending=[pending(NETWORK, "net", {"name": "gaia-test"})])
+    world.resources = [{"urn": "urn:x", "id": "mine", "type": NETWORK, "inputs": {}}]
+    assert "was never made" in run(world)[0]
+    assert world.removed == []
+
+
+def test_a_pending_delete_is_left_to_pulumi(run: Run) -> None:
+    world = World(networks={"mine": "gaia-test"}, pending=[pending(NETWORK, "net", {"name": "gaia-test"}, "deleting")])
+    run(world)
+    assert world.removed == []
+
+
+def test_a_pending_component_is_nothing_in_the_cloud(run: Run) -> None:
+    world = World(pending=[pending("gaia:hosts:Host", "worker02", {})])
+    assert run(world) == ["worker02: creating gaia:hosts: can be made again"]
+    assert world.imported is not None
+
+
+def test_a_pending_share_that_was_made_is_left_to_a_person_because_it_may_hold_data(run: Run) -> None:
+    wanted = [pending(SHARE, "catalogue", {"name": "dr3"})]
+    with pytest.raises(OpsError, match=r"dr3 \(share\) .* it may hold data: .* remove it by hand"):
+        run(World(shares={"share": "dr3"}, pending=wanted))
+    assert run(World(shares={"share": "edr3"}, pending=wanted)) == [
+        "catalogue: openstack:sharedfilesystem/share: was never made"
+    ]
+
+
+# ---- what no state knows, because its request failed late
+
+
+def unnoted(kind: str, name: str, inputs: dict[str, Any], **cloud: Any) -> World:
+    """A state that has something else, and a preview that would make this."""
+    world = World(**cloud)
+    world.resources = [{"urn": "urn:x", "id": "mine", "type": NETWORK, "inputs": {}}]
+    world.creates = [resource(kind, name, inputs)]
+    return world
+
+
+def test_a_volume_that_was_attached_though_the_request_failed_is_detached(run: Run) -> None:
+    world = unnoted(ATTACHMENT, "worker02", {"instanceId": "s", "volumeId": "v"}, attached=["other", "v"])
+    assert run(world) == ["worker02: openstack:compute/volumeAttach: removed s/v, which no state knew"]
+    assert world.attached == ["other"]
+
+
+def test_a_network_that_was_made_though_the_request_failed_is_removed_unless_it_is_in_use(run: Run) -> None:
+    world = unnoted(NETWORK, "net", {"name": "gaia-test"}, networks={"orphan": "gaia-test"})
+    run(world)
+    assert world.removed == ["orphan"]
+    used = unnoted(NETWORK, "net", {"name": "gaia-test"}, networks={"o": "gaia-test"}, subnets_of={"o": ["subnet"]})
+    with pytest.raises(OpsError, match=r"gaia-test \(o\) is in the cloud and not in the state.* it is in use"):
+        run(used)
+    assert used.removed == []
+
+
+def test_a_server_that_no_state_knows_is_told_and_left_alone(run: Run) -> None:
+    world = unnoted(SERVER, "worker01", {"name": "gaia-test-worker01"}, servers={"s": "gaia-test-worker01"})
+    with pytest.raises(OpsError, match=r"gaia-test-worker01 \(s\) .* would make a second one, and it may hold data"):
+        run(world)
+    assert world.removed == []
+
+
+def test_what_depends_on_something_that_is_not_made_yet_cannot_be_there(run: Run) -> None:
+    world = unnoted(PORT, "worker01", {"name": "gaia-test-worker01", "networkId": UNKNOWN}, ports={"p": "p"})
+    assert run(world) == ["gaia-test: nothing to recover"]
+
+
+def test_an_empty_state_is_not_taken_for_a_reason_to_remove_anything(run: Run) -> None:
+    world = World(networks={"running": "gaia-test"}, creates=[resource(NETWORK, "net", {"name": "gaia-test"})])
+    assert run(world) == ["gaia-test: nothing to recover"]
+    assert world.removed == []
+    assert world.imported is None
+
+
+# ---- locks
+
+
+def locked(pid: int, host: str) -> str:
+    return (
+        "the stack is currently locked by 1 lock(s). Either wait for the other process(es) to end or delete the lock "
+        "file with `pulumi cancel`.\n  file:///state/.pulumi/locks/organization/gaia/gaia-test/1.json: "
+        f"created by stv@{host} (pid {pid}) at 2026-11-24T03:00:00Z"
+    )
+
+
+def test_the_lock_of_an_engine_that_is_gone_is_removed(run: Run) -> None:
+    ended = subprocess.Popen(["true"])
+    ended.wait()
+    world = World(refusal=locked(ended.pid, socket.gethostname()))
+    assert f"(pid {ended.pid})" in run(world)[0]
+    assert "cancel --yes" in world.commands
+
+
+@pytest.mark.parametrize("host", [socket.gethostname(), "another-machine"])
+def test_the_lock_of_an_engine_that_may_be_alive_is_left_alone(host: str, run: Run) -> None:
+    world = World(refusal=locked(os.getpid(), host), pending=[pending(NETWORK, "net", {"name": "gaia-test"})])
+    with pytest.raises(OpsError, match=r"created by stv@.* Wait until it has ended"):
+        run(world)
+    assert world.commands == ["stack rename"]
+
+
+def test_what_is_neither_a_lock_nor_a_taken_name_is_told_as_it_is(run: Run) -> None:
+    with pytest.raises(OpsError, match="no such stack"):
+        run(World(refusal="no such stack"))
