@@ -72,7 +72,7 @@ def address(tmp_path: Path) -> Iterator[tuple[str, int]]:
     (root / "link").symlink_to(tmp_path / "secret")
     handler = type("Handler", (serve.Handler,), {"root": root})
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
         yield "127.0.0.1", server.server_port
         server.shutdown()
 
