@@ -10,17 +10,30 @@ import json
 import re
 import tomllib
 from collections.abc import Iterable, Mapping
-from ipaddress import IPv4Network
+from ipaddress import IPv4Address, IPv4Network
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from components.hadoop.daemons import SERVICE_ACCOUNTS
+from components.hosts.user_data import DEPLOY_USER
+
 PROJECT = "gaia"
 VERSIONS = Path(__file__).parent.parent / "versions.toml"
-# Keys whose values are secrets: read one by one by the program as Pulumi secrets, never through the settings.
-SECRET_KEYS = frozenset({"notebook_password"})
-HOST_NAME = re.compile(r"(zeppelin|master\d{2}|worker\d{2,3})")
+# Keys whose values are secrets: read one by one by the program as Pulumi secrets, never through the settings. Each
+# with the least number of characters that it must have.
+SECRET_KEYS = {"notebook_password": 12}
+HOST_NAME = re.compile(r"(zeppelin|master01|worker(?P<number>\d{2,3}))")
+# Logins that the platform itself needs on every host: an operator of that name would take their keys away.
+TAKEN_LOGINS = frozenset({"root", DEPLOY_USER, *SERVICE_ACCOUNTS})
+# Where nothing may be mounted over: the system's own directories, and those of the platform's volumes.
+SYSTEM_DIRECTORIES = frozenset(
+    ("bin", "boot", "dev", "etc", "home", "lib", "lib32", "lib64", "mnt", "opt")
+    + ("proc", "root", "run", "sbin", "srv", "sys", "tmp", "usr", "var")
+)
+DEFAULT_REPLICATION = 2
 
 
 class SettingsError(Exception):
@@ -32,6 +45,13 @@ def _absolute(path: str) -> str:
         raise ValueError(
             f"must be an absolute path without spaces or a trailing slash, such as /data/gaia/GDR3; is {path!r}"
         )
+    return path
+
+
+def _mount(path: str) -> str:
+    top = _absolute(path).split("/")[1]
+    if top in SYSTEM_DIRECTORIES:
+        raise ValueError(f"must not lie in a directory of the system (/{top}); use /data/... or /user/...; is {path!r}")
     return path
 
 
@@ -53,7 +73,7 @@ def _url(url: str) -> str:
     return url
 
 
-AbsolutePath = Annotated[str, AfterValidator(_absolute)]
+MountPoint = Annotated[str, AfterValidator(_mount)]
 Name = Annotated[str, AfterValidator(_name)]
 Sha512 = Annotated[str, AfterValidator(_sha512)]
 Url = Annotated[str, AfterValidator(_url)]
@@ -70,7 +90,7 @@ class Network(Model):
 
     external: str = Field(min_length=1, description="external network: floating IPs and the router's gateway")
     cidr: IPv4Network = IPv4Network("10.10.0.0/16")
-    dns: tuple[str, ...] = ()
+    dns: tuple[IPv4Address, ...] = ()
     storage_network: str = Field(min_length=1, description="provider network that the Ceph monitors are reached by")
     storage_cidr: IPv4Network = Field(description="addresses of Ceph's monitors and OSDs on the storage network")
     storage_host_route: bool = Field(False, description="some clouds need the route on the subnet too")
@@ -138,6 +158,13 @@ class Operator(Model):
     name: Name
     ssh_keys: tuple[str, ...] = Field(min_length=1)
 
+    @field_validator("name")
+    @classmethod
+    def _free(cls, name: str) -> str:
+        if name in TAKEN_LOGINS:
+            raise ValueError(f"{name!r} is a login of the platform itself: choose another")
+        return name
+
     @field_validator("ssh_keys")
     @classmethod
     def _public(cls, keys: tuple[str, ...]) -> tuple[str, ...]:
@@ -153,7 +180,7 @@ class Share(Model):
     """A CephFS share of the data project, mounted on every host with the deployment's own cephx identity."""
 
     name: str = Field(min_length=1, description="the share's name in Manila")
-    mount: AbsolutePath
+    mount: MountPoint
     mode: Literal["ro", "rw"] = "ro"
 
 
@@ -212,7 +239,7 @@ class Notebook(Model):
 class Hdfs(Model):
     """HDFS is for temporary data on volumes that Ceph replicates already: keep its own copies few."""
 
-    replication: int = Field(2, ge=1, le=10)
+    replication: int | None = Field(None, ge=1, le=10, description="copies of a block; 2 where there are two workers")
 
 
 class Hadoop(Model):
@@ -240,22 +267,44 @@ class Hadoop(Model):
             return spark
         return {key: value if isinstance(value, str) else json.dumps(value) for key, value in spark.items()}
 
+    @field_validator("spark")
+    @classmethod
+    def _lines(cls, spark: dict[str, str]) -> dict[str, str]:
+        for key, value in spark.items():
+            if not re.fullmatch(r"spark\.\S+", key):
+                raise ValueError(f"{key!r} is no setting of Spark: their names begin with 'spark.'")
+            if "\n" in value:
+                raise ValueError(f"{key} has more than one line: spark-defaults.conf has one for each setting")
+        return spark
+
+    @property
+    def replication(self) -> int:
+        """Copies of each HDFS block."""
+        return self.hdfs.replication or min(DEFAULT_REPLICATION, self.hosts.worker.count)
+
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        wrong = []
-        mounts = [share.mount for share in self.shares]
-        for mount in sorted({m for m in mounts if mounts.count(m) > 1}):
-            wrong.append(f"shares: two shares are mounted on {mount}")
-        if self.hdfs.replication > self.hosts.worker.count:
+        wrong, workers = [], self.hosts.worker.count
+        mounts = sorted(share.mount for share in self.shares)
+        for first, second in pairwise(mounts):
+            if first == second:
+                wrong.append(f"shares: two shares are mounted on {first}")
+            elif second.startswith(first + "/"):
+                wrong.append(f"shares: {second} lies in another share, which is mounted on {first}")
+        if self.replication > workers:
             wrong.append(
-                f"hdfs.replication is {self.hdfs.replication}, but hosts.worker.count is {self.hosts.worker.count}: "
+                f"hdfs.replication is {self.replication}, but hosts.worker.count is {workers}: "
                 "no block could ever have that many copies"
             )
+        for host in self.hosts.rebuild:
+            match = HOST_NAME.fullmatch(host)
+            if match and int(match["number"] or 0) > workers:
+                wrong.append(f"hosts.rebuild names {host}, but hosts.worker.count is {workers}: there is no such host")
         names = [operator.name for operator in self.operators]
         for name in sorted({n for n in names if names.count(n) > 1}):
             wrong.append(f"operators: {name} is listed twice")
         if wrong:
-            raise ValueError("; ".join(wrong))
+            raise ValueError("\n".join(wrong))
         return self
 
 
@@ -299,7 +348,8 @@ def _lines(error: ValidationError, file: str) -> Iterable[str]:
             message = "is not set"
         elif detail["type"] != "value_error":
             message = f"{message[0].lower()}{message[1:]}; is {detail['input']!r}"
-        yield f"  {file}: {PROJECT}:{key} {message}" if key else f"  {file}: {message}"
+        for line in message.splitlines():
+            yield f"  {file}: {PROJECT}:{key} {line}" if key else f"  {file}: {PROJECT}:{line}"
 
 
 def parse(config: Mapping[str, str], stack: str) -> Settings:
@@ -324,7 +374,15 @@ def parse(config: Mapping[str, str], stack: str) -> Settings:
     values = {key: value for key, value in values.items() if value not in ("", {}, [])}
     if model is Hadoop:
         values["archives"] = _archives(values.get("archives", {}))
+    wrong = [
+        f"  {file}: {prefix}{key} has {len(own[key])} characters, must have {least} or more"
+        for key, least in SECRET_KEYS.items()
+        if key in own and len(own[key]) < least
+    ]
     try:
-        return model.model_validate(values)
+        settings = model.model_validate(values)
     except ValidationError as error:
-        raise SettingsError("\n".join(_lines(error, file))) from None
+        wrong += _lines(error, file)
+    if wrong:
+        raise SettingsError("\n".join(wrong))
+    return settings

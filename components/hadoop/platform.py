@@ -100,7 +100,12 @@ class HadoopYarn(pulumi.ComponentResource):
         network = self.settings.network
         self.network = TenantNetwork(
             self.stack,
-            TenantNetworkArgs(name=self.stack, plan=self.plan, external_network_id=self.external.id, dns=network.dns),
+            TenantNetworkArgs(
+                name=self.stack,
+                plan=self.plan,
+                external_network_id=self.external.id,
+                dns=[str(address) for address in network.dns],
+            ),
             self.child,
         )
         self.cephfs = CephfsRouter(
@@ -239,7 +244,7 @@ class HadoopYarn(pulumi.ComponentResource):
             worker_flavor=self.flavors["worker"],
             sizes=self.sizes,
             java_home=DISTRIBUTIONS[settings.image.family].java_home,
-            replication=settings.hdfs.replication,
+            replication=settings.replication,
             notebook_users=(NotebookUser(name=user, password_hash=password_hash, roles=("admin", "user")),),
             users=tuple(operator.name for operator in settings.operators),
             spark_settings=tuple(sorted(settings.spark.items())),

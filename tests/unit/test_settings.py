@@ -95,15 +95,26 @@ def test_everything_that_is_wrong_is_told_at_once_by_file_and_key() -> None:
         ({"colour": "blue"}, "gaia:colour is not a known key"),
         ({"hosts": hosts(worker={"flavor": "x", "volume_gib": 1, "count": 0})}, "gaia:hosts.worker.count"),
         ({"hosts": hosts(rebuild={"work01": 1})}, "'work01' is neither a role"),
+        ({"hosts": hosts(rebuild={"worker05": 1})}, "gaia:hosts.rebuild names worker05, but hosts.worker.count is 4"),
         ({"hosts": "four"}, "gaia:hosts"),
         ({"shares": [{"name": "a", "mount": "data"}]}, "gaia:shares.0.mount must be an absolute path"),
+        ({"shares": [{"name": "a", "mount": "/etc/gaia"}]}, "must not lie in a directory of the system (/etc)"),
+        (
+            {"shares": [{"name": "a", "mount": "/data/gaia"}, {"name": "b", "mount": "/data/gaia/dr3"}]},
+            "gaia:shares: /data/gaia/dr3 lies in another share, which is mounted on /data/gaia",
+        ),
         (
             {"shares": [{"name": "a", "mount": "/d"}, {"name": "b", "mount": "/d"}]},
             "two shares are mounted on /d",
         ),
         ({"operators": [{"name": "stv", "ssh_keys": ["-----BEGIN PRIVATE KEY"]}]}, "it is compromised now"),
         ({"operators": [{"name": "Stv", "ssh_keys": ["ssh-ed25519 AAAA"]}]}, "lower-case letters"),
-        ({"hdfs": {"replication": 5}}, "no block could ever have that many copies"),
+        ({"operators": [{"name": "deploy", "ssh_keys": ["ssh-ed25519 AAAA"]}]}, "'deploy' is a login of the platform"),
+        ({"operators": [{"name": "hdfs", "ssh_keys": ["ssh-ed25519 AAAA"]}]}, "'hdfs' is a login of the platform"),
+        ({"spark": {"executor.memory": "1g"}}, "their names begin with 'spark.'"),
+        ({"spark": {"spark.a": "b\nspark.c d"}}, "spark.a has more than one line"),
+        ({"network": {"external": "i", "storage_network": "s", "storage_cidr": "10.9.0.0/16", "dns": ["ns"]}}, "dns.0"),
+        ({"hdfs": {"replication": 5}}, "gaia:hdfs.replication is 5, but hosts.worker.count is 4: no block"),
         (
             {"archives": {"hadoop": {"sha512": SHA}, "spark": {"sha512": SHA}}},
             "gaia:archives.zeppelin.sha512 is not set",
@@ -137,7 +148,16 @@ def test_a_host_is_rebuilt_by_its_own_number_or_its_roles() -> None:
 
 
 def test_secret_keys_are_not_read_through_the_settings() -> None:
-    assert "hunter2" not in repr(hadoop(notebook_password="hunter2"))
+    assert "hunter2" not in repr(hadoop(notebook_password="hunter2" * 2))
+
+
+def test_a_short_secret_is_refused_beside_all_else_and_not_shown() -> None:
+    said = complaint(notebook_password="hunter2", cloud=None)
+    assert said.splitlines() == [
+        "  Pulumi.gaia-test.yaml: gaia:notebook_password has 7 characters, must have 12 or more",
+        "  Pulumi.gaia-test.yaml: gaia:cloud is not set",
+    ]
+    assert "hunter2" not in said
 
 
 @pytest.mark.parametrize("file", sorted(ROOT.glob("Pulumi.gaia-*.yaml")), ids=lambda file: file.stem)
@@ -161,6 +181,13 @@ def test_every_key_of_the_settings_is_declared_in_the_project_file() -> None:
     declared = set(yaml.safe_load((ROOT / "Pulumi.yaml").read_text())["config"])
     known = {f"gaia:{key}" for model in settings.PLATFORMS.values() for key in model.model_fields}
     assert declared == known | {"gaia:platform"}
+
+
+def test_hdfs_keeps_two_copies_where_there_are_two_workers() -> None:
+    worker = {"flavor": "x", "volume_gib": 1}
+    assert hadoop().replication == 2
+    assert hadoop(hosts=hosts(worker=worker | {"count": 1})).replication == 1
+    assert hadoop(hdfs={"replication": 3}).replication == 3
 
 
 def test_a_spark_setting_may_be_a_number_or_a_boolean_as_pulumi_config_set_writes_them() -> None:
