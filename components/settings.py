@@ -30,8 +30,10 @@ HOST_NAME = re.compile(r"(zeppelin|master01|worker(?P<number>\d{2,3}))")
 TAKEN_LOGINS = frozenset({"root", DEPLOY_USER, *SERVICE_ACCOUNTS})
 # Where nothing may be mounted over: the system's own directories, and those of the platform's volumes.
 SYSTEM_DIRECTORIES = frozenset(
-    ("bin", "boot", "dev", "etc", "home", "lib", "lib32", "lib64", "mnt", "opt")
-    + ("proc", "root", "run", "sbin", "srv", "sys", "tmp", "usr", "var")
+    (
+        *("bin", "boot", "dev", "etc", "home", "lib", "lib32", "lib64", "mnt", "opt"),
+        *("proc", "root", "run", "sbin", "srv", "sys", "tmp", "usr", "var"),
+    )
 )
 DEFAULT_REPLICATION = 2
 

@@ -137,9 +137,7 @@ def test_a_name_that_the_cloud_does_not_have_is_told_by_key_before_anything_is_m
     assert re.search(r"gaia:image\.name names the image 'Debian-99'", said.stdout)
 
 
-def test_recovery_is_refused_while_an_engine_is_at_work_and_says_whose_it_is(
-    sandbox: Sandbox, tmp_path: Path
-) -> None:
+def test_recovery_is_refused_while_an_engine_is_at_work_and_says_whose_it_is(sandbox: Sandbox, tmp_path: Path) -> None:
     stack = Stack(sandbox, tmp_path, "busy", config(cloud="iris-gaia-prod"))
     engine = stack.start_up()
     try:

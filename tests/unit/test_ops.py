@@ -26,5 +26,5 @@ def test_the_environment_file_is_readable_by_its_owner_only(tmp_path: Path) -> N
 def test_a_shell_reads_the_environment_file_as_it_was_meant(tmp_path: Path) -> None:
     file, url = tmp_path / "state.env", state.backend_url("gaia-state", "http://127.0.0.1:8080", "us-east-1")
     state.write_environment(file, {"PULUMI_BACKEND_URL": url})
-    script = f'set -a; . {file}; exec printenv PULUMI_BACKEND_URL'
+    script = f"set -a; . {file}; exec printenv PULUMI_BACKEND_URL"
     assert subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=True).stdout.strip() == url
