@@ -88,7 +88,7 @@ class Deployment:
                 "gateway": plan.gateway,
                 "dhcp_first": first,
                 "dhcp_last": last,
-                "dns": list(chosen.network.dns),
+                "dns": [str(address) for address in chosen.network.dns],
                 "storage_network": chosen.network.storage_network,
                 "storage_cidr": str(chosen.network.storage_cidr),
                 "cephfs_router": plan.cephfs_router,
