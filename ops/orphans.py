@@ -9,13 +9,17 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
+import openstack.exceptions
 from openstack.connection import Connection
 
 from ops.cloud import OpsError
 
 WAIT = 120  # seconds for a removed resource to be gone
+# What an API answers while something is still being made or taken away.
+NOT_NOW = (openstack.exceptions.BadRequestException, openstack.exceptions.ConflictException)
 UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"  # what pulumi puts in place of a value that it does not know yet
 Inputs = dict[str, Any]
 
@@ -47,17 +51,26 @@ class Unsafe(OpsError):
 
 @dataclass(frozen=True)
 class _Relation:
-    """Something without a name or id of its own, called as the provider calls it in the state."""
+    """Something without an id of its own: called as the provider calls it in the state, with the way to remove it."""
 
     id: str
-    found: Any
+    take_away: Callable[[], Any]
+
+
+def _take_away(_cloud: Connection, _inputs: Inputs, found: _Relation) -> None:
+    found.take_away()
 
 
 def _attachments(cloud: Connection, inputs: Inputs) -> Iterator[_Relation]:
-    server = cloud.compute.find_server(inputs["instanceId"])
-    for attachment in cloud.compute.volume_attachments(server) if server else ():
-        if attachment.volume_id == inputs["volumeId"]:
-            yield _Relation(f"{inputs['instanceId']}/{attachment.volume_id}", attachment)
+    """Nova's attachment of the volume; where it has none, what Cinder still has of one that was broken off."""
+    volumes: Any = cloud.block_storage
+    server_id, volume_id = inputs["instanceId"], inputs["volumeId"]
+    name, server = f"{server_id}/{volume_id}", cloud.compute.find_server(server_id)
+    if server and volume_id in [one.volume_id for one in cloud.compute.volume_attachments(server)]:
+        yield _Relation(name, lambda: cloud.compute.delete_volume_attachment(server, volume_id))
+    elif volumes.get_volume(volume_id).status in ("reserved", "attaching"):
+        for broken in volumes.attachments(volume_id=volume_id):
+            yield _Relation(name, partial(volumes.delete_attachment, broken))
 
 
 def _interfaces(cloud: Connection, inputs: Inputs) -> Iterator[Any]:
@@ -77,12 +90,24 @@ def _rules(cloud: Connection, inputs: Inputs) -> Iterator[Any]:
     )
 
 
-def _routes(owner: str, routes: list[Any], inputs: Inputs) -> Iterator[_Relation]:
-    """The route, with those beside it. The provider takes one that is there already for an error."""
+def _routes(owner: str, routes: list[Any], inputs: Inputs, keep: Callable[[list[Any]], Any]) -> Iterator[_Relation]:
+    """The route; `keep` leaves only the others. The provider takes one that is there already for an error."""
     for route in routes:
         if (route["destination"], route["nexthop"]) == (inputs["destinationCidr"], inputs["nextHop"]):
             others = [other for other in routes if other != route]
-            yield _Relation(f"{owner}-route-{route['destination']}-{route['nexthop']}", others)
+            yield _Relation(f"{owner}-route-{route['destination']}-{route['nexthop']}", partial(keep, others))
+
+
+def _router_routes(cloud: Connection, inputs: Inputs) -> Iterator[_Relation]:
+    router = inputs["routerId"]
+    found = cloud.network.get_router(router).routes
+    return _routes(router, found, inputs, lambda others: cloud.network.update_router(router, routes=others))
+
+
+def _subnet_routes(cloud: Connection, inputs: Inputs) -> Iterator[_Relation]:
+    subnet = inputs["subnetId"]
+    found = cloud.network.get_subnet(subnet).host_routes
+    return _routes(subnet, found, inputs, lambda others: cloud.network.update_subnet(subnet, host_routes=others))
 
 
 def _grants(cloud: Connection, inputs: Inputs) -> Iterator[Any]:
@@ -103,10 +128,7 @@ def _has_ports(cloud: Connection, subnet: Any) -> bool:
 
 INTERFACE = "openstack:networking/routerInterface:"
 KINDS: dict[str, Kind] = {
-    "openstack:compute/volumeAttach:": Kind(
-        _attachments,
-        lambda c, i, found: c.compute.delete_volume_attachment(i["instanceId"], found.found.volume_id),
-    ),
+    "openstack:compute/volumeAttach:": Kind(_attachments, _take_away),
     "openstack:compute/instance:": Kind(
         lambda c, i: c.compute.servers(name=f"^{i['name']}$"),
         lambda c, _, found: c.compute.delete_server(found),
@@ -136,14 +158,8 @@ KINDS: dict[str, Kind] = {
         lambda c, _, found: c.network.delete_ip(found),
         used=lambda _, found: bool(found.port_id),
     ),
-    "openstack:networking/routerRoute:": Kind(
-        lambda c, i: _routes(i["routerId"], c.network.get_router(i["routerId"]).routes, i),
-        lambda c, i, found: c.network.update_router(i["routerId"], routes=found.found),
-    ),
-    "openstack:networking/subnetRoute:": Kind(
-        lambda c, i: _routes(i["subnetId"], c.network.get_subnet(i["subnetId"]).host_routes, i),
-        lambda c, i, found: c.network.update_subnet(i["subnetId"], host_routes=found.found),
-    ),
+    "openstack:networking/routerRoute:": Kind(_router_routes, _take_away),
+    "openstack:networking/subnetRoute:": Kind(_subnet_routes, _take_away),
     "openstack:networking/secGroupRule:": Kind(
         _rules,
         lambda c, _, found: c.network.delete_security_group_rule(found),
@@ -203,18 +219,25 @@ def remove(cloud: Connection, kind: str, inputs: Inputs, owned: set[str]) -> lis
     Raises Unsafe when one must not be removed unseen, OpsError when one does not go.
     """
     removed: list[str] = []
-    deadline = time.monotonic() + WAIT
+    refused, deadline = "", time.monotonic() + WAIT
     while orphans := find(cloud, kind, inputs, owned):
-        for orphan in orphans:
-            if identity(orphan) in removed:
-                continue
-            if KINDS[kind].used(cloud, orphan):
-                raise Unsafe(kind, inputs, orphan, "it is in use")
-            if (take_away := KINDS[kind].remove) is None:
-                raise Unsafe(kind, inputs, orphan, "it may hold data")
-            take_away(cloud, inputs, orphan)
-            removed.append(identity(orphan))
         if time.monotonic() > deadline:
-            raise OpsError(f"{kind} {inputs.get('name', '')} was removed, but is still there after {WAIT} s")
+            raise OpsError(f"{kind} {inputs.get('name', '')} is still there {WAIT} s after its removal. {refused}")
+        for orphan in orphans:
+            if identity(orphan) not in removed:
+                try:
+                    _remove_one(cloud, kind, inputs, orphan)
+                    removed.append(identity(orphan))
+                except NOT_NOW as busy:
+                    refused = str(busy)
         time.sleep(0.5)
     return removed
+
+
+def _remove_one(cloud: Connection, kind: str, inputs: Inputs, orphan: Any) -> None:
+    if KINDS[kind].used(cloud, orphan):
+        raise Unsafe(kind, inputs, orphan, "it is in use")
+    remove_it = KINDS[kind].remove
+    if remove_it is None:
+        raise Unsafe(kind, inputs, orphan, "it may hold data")
+    remove_it(cloud, inputs, orphan)

@@ -1,11 +1,13 @@
 """After an `up` that was cut off: remove what it had asked the cloud for and could not note in the state.
 
 The next `pulumi up` would make those resources again, beside the ones that may be there already: two networks of one
-name, a port that is taken, a volume that is attached. They come about in two ways:
+name, a port that is taken, a volume that is attached. They come about in three ways:
 
 - The engine was killed: its state lists the requests whose answer it never saw as pending.
 - A request failed after the cloud had begun to carry it out (a service was killed, a time limit was over): the state
   knows nothing of it. A preview tells what the next `up` would make; some of that may be there.
+- A request was carried out, but looking at the result failed: the state has it with an error. The next `up` would
+  update it, which many resources refuse ("doesn't support update"); it is read again.
 
 Only what no resource of the state owns, and what is not in use, is removed.
 
@@ -20,6 +22,7 @@ import os
 import re
 import socket
 import subprocess
+import time
 from collections.abc import Iterable
 from typing import Any
 
@@ -30,6 +33,8 @@ from ops.cloud import OpsError, connect
 
 # What pulumi says of each lock of a stack.
 LOCK = re.compile(r"created by (?P<user>\S+)@(?P<host>\S+) \(pid (?P<pid>\d+)\) at (?P<since>\S+)")
+# What it says when it reads a file:// state at the moment at which an engine writes it; and how often to read again.
+HALF_WRITTEN, READS = "failed to load checkpoint", 10
 PORT = "openstack:networking/port:Port"
 # Requests that leave nothing behind, or that are harmless to make again. (Components, which are no custom resources,
 # are nothing in the cloud either.)
@@ -72,14 +77,19 @@ def _locks(stack: str) -> list[re.Match[str]]:
     Giving a stack the name that it has is refused: by its locks if there are any, otherwise because the name is taken.
     No other command tells of locks and changes nothing.
     """
-    try:
-        _pulumi(stack, "stack", "rename", stack)
-    except OpsError as refused:
-        locks = list(LOCK.finditer(str(refused)))
-        if not locks and "already exists" not in str(refused):
-            raise
-        return locks
-    raise OpsError(f"pulumi renamed {stack} to the name that it had: this version is not known to tell of locks")
+    for _ in range(READS):
+        try:
+            _pulumi(stack, "stack", "rename", stack)
+        except OpsError as refused:
+            said = str(refused)
+            if locks := list(LOCK.finditer(said)):
+                return locks
+            if "already exists" in said:
+                return []
+            if HALF_WRITTEN not in said:
+                raise
+            time.sleep(1)
+    raise OpsError(f"{stack}: pulumi does not tell whether an engine is at work on it")
 
 
 def _unlock(stack: str) -> list[str]:
@@ -142,6 +152,7 @@ def recover(stack: str) -> list[str]:
     if pending:
         lines += [_clear(clouds, operation) for operation in pending]
         _pulumi(stack, "stack", "import", stdin=json.dumps(export))
+    lines += _read_again(stack, clouds.resources)
     if clouds.resources:
         lines += _clear_unnoted(clouds, _creates(stack))
     return lines or [f"{stack}: nothing to recover"]
@@ -160,6 +171,15 @@ def _clear(clouds: Clouds, operation: dict[str, Any]) -> str:
         # Neutron removes a router's port with the interface: the state must not go on owning it
         clouds.resources[:] = [one for one in clouds.resources if one["type"] != PORT or one["id"] not in removed]
     return f"{name}: {kind} {'removed ' + ', '.join(removed) if removed else 'was never made'}"
+
+
+def _read_again(stack: str, resources: Iterable[Resource]) -> list[str]:
+    """Read the resources that the state has with an error; a line for each."""
+    unread = [resource for resource in resources if resource.get("initErrors")]
+    targets = [word for resource in unread for word in ("--target", resource["urn"])]
+    if targets:
+        _pulumi(stack, "refresh", "--yes", "--skip-preview", *targets)
+    return [f"{_name(resource)}: {orphans.kind_of(resource['type'])} read again" for resource in unread]
 
 
 def _creates(stack: str) -> Iterable[Resource]:

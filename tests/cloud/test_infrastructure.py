@@ -18,7 +18,7 @@ from tests.conftest import ROOT, Sandbox
 from tests.leftovers import everything
 from tests.stack import Stack
 
-CLOUD = "iris-gaia-test"
+CLOUD, OTHER_CLOUD = "iris-gaia-test", "iris-gaia-prod"
 # A service, and seconds of an `up` after which it is killed: while networks, servers, attachments are made.
 SERVICES_KILLED = (("neutron", 4.0), ("nova", 5.0), ("cinder", 7.0))
 KILLED_AFTER = (2.0, 4.0, 6.0, 8.0, 10.0)  # seconds: before, while and after most resources are made
@@ -29,7 +29,7 @@ def config(**changes: Any) -> dict[str, Any]:
     values = yaml.safe_load((ROOT / "Pulumi.gaia-demo.yaml").read_text())["config"]
     made = {key.removeprefix("gaia:"): value for key, value in values.items()}
     made |= {"cloud": CLOUD, "shares": []}
-    made["hosts"] = {**made["hosts"], "configure": False}
+    made["hosts"] = {**made["hosts"], "configure": False, "rebuild": {}}  # whatever somebody tried with the demo
     return made | changes
 
 
@@ -137,56 +137,58 @@ def test_a_name_that_the_cloud_does_not_have_is_told_by_key_before_anything_is_m
     assert re.search(r"gaia:image\.name names the image 'Debian-99'", said.stdout)
 
 
-def test_recovery_is_refused_while_an_engine_is_at_work_and_says_whose_it_is(sandbox: Sandbox, tmp_path: Path) -> None:
-    stack = Stack(sandbox, tmp_path, "busy", config(cloud="iris-gaia-prod"))
-    engine = stack.start_up()
+# ---- an `up` that is cut off
+
+
+@pytest.fixture
+def casualty(sandbox: Sandbox, tmp_path: Path) -> Iterator[Stack]:
+    """A stack in a project of its own. What a failed test left of it is removed; nothing may be left at the end."""
+    clean = everything(sandbox, OTHER_CLOUD)
+    stack = Stack(sandbox, tmp_path, "casualty", config(cloud=OTHER_CLOUD))
+    yield stack
+    stack.ops("recover", check=False)
+    stack.destroy()
+    assert everything(sandbox, OTHER_CLOUD) == clean
+
+
+def assert_complete(stack: Stack) -> None:
+    """Everything is there once, and nothing is left to do."""
+    stack.assert_unchanged()
+    made = everything(stack.sandbox, OTHER_CLOUD)
+    assert made["servers"] == [f"{stack.name}-{host}" for host in ("master01", "worker01", "worker02", "zeppelin")]
+    assert {kind: names for kind, names in made.items() if len(set(names)) < len(names)} == {}
+
+
+def test_recovery_is_refused_while_an_engine_is_at_work_and_says_whose_it_is(casualty: Stack) -> None:
+    engine, limit = casualty.start_up(), time.monotonic() + 30
     try:
-        until_locked = time.monotonic() + 30
-        while not list((tmp_path / "state" / ".pulumi" / "locks").rglob("*.json")):
-            assert time.monotonic() < until_locked
+        while not list((casualty.directory / "state" / ".pulumi" / "locks").rglob("*.json")):
+            assert time.monotonic() < limit
             time.sleep(0.1)
-        said = stack.ops("recover", check=False)
+        said = casualty.ops("recover", check=False)
     finally:
         ended = engine.wait(timeout=300)
     assert said.returncode == 1
-    assert re.search(r"busy is locked, created by root@\S+ \(pid \d+\) at .* pulumi cancel --stack busy", said.stdout)
+    assert re.search(r"is locked, created by root@\S+ \(pid \d+\) at .* pulumi cancel --stack casualty", said.stdout)
     assert ended == 0
-    stack.assert_unchanged()
-    stack.destroy()
+    assert_complete(casualty)
 
 
 @pytest.mark.parametrize("seconds", KILLED_AFTER)
-def test_an_up_that_was_killed_is_completed_by_the_next_one(sandbox: Sandbox, tmp_path: Path, seconds: float) -> None:
-    cloud = "iris-gaia-prod"
-    clean = everything(sandbox, cloud)
-    stack = Stack(sandbox, tmp_path, "killed", config(cloud=cloud))
-    stack.kill_up(after=seconds)
-    stack.ops("recover")
-    stack.up()
-    stack.assert_unchanged()
-    assert everything(sandbox, cloud)["servers"] == [
-        f"killed-{n}" for n in ("master01", "worker01", "worker02", "zeppelin")
-    ]
-    stack.destroy()
-    assert everything(sandbox, cloud) == clean
+def test_an_up_that_was_killed_is_completed_by_the_next_one(casualty: Stack, seconds: float) -> None:
+    casualty.kill_up(after=seconds)
+    casualty.ops("recover")
+    casualty.up()
+    assert_complete(casualty)
 
 
-def test_services_that_are_killed_during_an_up_leave_nothing_that_the_next_one_trips_over(
-    sandbox: Sandbox, tmp_path: Path
-) -> None:
-    cloud = "iris-gaia-prod"
-    clean = everything(sandbox, cloud)
-    stack = Stack(sandbox, tmp_path, "crashed", config(cloud=cloud))
+def test_services_that_are_killed_during_an_up_leave_nothing_that_the_next_one_trips_over(casualty: Stack) -> None:
     for service, seconds in SERVICES_KILLED:
-        engine = stack.start_up()
+        engine = casualty.start_up()
         time.sleep(seconds)
-        sandbox.kill(service)
+        casualty.sandbox.kill(service)
         assert engine.wait(timeout=300) != 0
-        sandbox.repair()
-        stack.ops("recover")
-    stack.up()
-    stack.assert_unchanged()
-    made = everything(sandbox, cloud)
-    assert {kind: names for kind, names in made.items() if len(set(names)) < len(names)} == {}
-    stack.destroy()
-    assert everything(sandbox, cloud) == clean
+        casualty.sandbox.repair()
+        casualty.ops("recover")
+    casualty.up()
+    assert_complete(casualty)

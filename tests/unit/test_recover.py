@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any
 
+import openstack.exceptions
 import pytest
 
 from ops import recover
@@ -19,6 +20,7 @@ from ops.orphans import UNKNOWN
 
 NETWORK, PORT = "openstack:networking/network:Network", "openstack:networking/port:Port"
 SERVER, SHARE = "openstack:compute/instance:Instance", "openstack:sharedfilesystem/share:Share"
+RULE = "openstack:networking/secGroupRule:SecGroupRule"
 ATTACHMENT = "openstack:compute/volumeAttach:VolumeAttach"
 INTERFACE = "openstack:networking/routerInterface:RouterInterface"
 PROVIDER = {"urn": "urn:p", "id": "id", "type": "pulumi:providers:openstack", "inputs": {"cloud": "c"}}
@@ -43,6 +45,8 @@ class World:
     ports: dict[str, str] = field(default_factory=dict)
     servers: dict[str, str] = field(default_factory=dict)
     attached: list[str] = field(default_factory=list)  # volumes
+    attaching: dict[str, list[str]] = field(default_factory=dict)  # volume -> Cinder's attachments
+    busy: int = 0  # removals that are refused at first
     shares: dict[str, str] = field(default_factory=dict)
     pending: list[dict[str, Any]] = field(default_factory=list)
     resources: list[dict[str, Any]] = field(default_factory=list)
@@ -55,7 +59,7 @@ class World:
     fading: dict[str, int] = field(default_factory=dict)
 
     def pulumi(self, _stack: str, *argv: str, stdin: str | None = None) -> str:
-        self.commands.append(" ".join(argv[:2]))
+        self.commands.append(" ".join(argv[:2] if argv[0] != "refresh" else argv))
         if "rename" in argv:
             raise OpsError(self.refusal)
         if "import" in argv:
@@ -70,6 +74,9 @@ class World:
         """A removal that takes two looks to show."""
 
         def act(thing: Any) -> None:
+            if self.busy:
+                self.busy -= 1
+                raise openstack.exceptions.ConflictException("it is still being made")
             self.removed.append(thing.id)
             self.fading[thing.id] = 2
 
@@ -87,7 +94,7 @@ class World:
                 yield SimpleNamespace(id=key, name=called, subnet_ids=subnets, device_id="")
 
     def connection(self) -> Any:
-        def detach(_server: str, volume: str) -> None:
+        def detach(_server: Any, volume: str) -> None:
             self.attached.remove(volume)
             self.removed.append(volume)
 
@@ -114,11 +121,20 @@ class World:
             volume_attachments=lambda _: [SimpleNamespace(volume_id=volume) for volume in self.attached],
             delete_volume_attachment=detach,
         )
+        volumes = SimpleNamespace(
+            get_volume=lambda key: SimpleNamespace(status="attaching" if self.attaching.get(key) else "available"),
+            attachments=lambda volume_id: list(self.attaching[volume_id]),
+            delete_attachment=lambda one: self.attaching["v"].remove(one),
+        )
         shares = SimpleNamespace(
             shares=lambda details: [SimpleNamespace(id=k, name=n) for k, n in self.shares.items() if details]
         )
         return SimpleNamespace(
-            network=network, compute=compute, shared_file_system=shares, current_project_id="project"
+            network=network,
+            compute=compute,
+            block_storage=volumes,
+            shared_file_system=shares,
+            current_project_id="project",
         )
 
 
@@ -147,6 +163,13 @@ def test_what_a_killed_engine_left_is_removed_and_the_state_is_cleared(run: Run)
     assert "net: openstack:networking/network: removed orphan" in lines
     assert world.imported is not None
     assert "pending_operations" not in world.imported
+
+
+def test_what_is_still_being_made_is_removed_as_soon_as_that_is_over(run: Run) -> None:
+    world = World(servers={"s": "gaia-test-worker01"}, busy=2)
+    world.pending = [pending(SERVER, "worker01", {"name": "gaia-test-worker01"})]
+    run(world)
+    assert world.removed == ["s"]
 
 
 def test_a_router_interface_takes_its_port_along_in_the_cloud_and_in_the_state(run: Run) -> None:
@@ -204,6 +227,12 @@ def test_a_volume_that_was_attached_though_the_request_failed_is_detached(run: R
     assert world.attached == ["other"]
 
 
+def test_a_volume_that_cinder_believes_to_be_attaching_for_ever_is_freed(run: Run) -> None:
+    world = unnoted(ATTACHMENT, "worker02", {"instanceId": "s", "volumeId": "v"}, attaching={"v": ["broken"]})
+    assert run(world) == ["worker02: openstack:compute/volumeAttach: removed s/v, which no state knew"]
+    assert world.attaching == {"v": []}
+
+
 def test_a_network_that_was_made_though_the_request_failed_is_removed_unless_it_is_in_use(run: Run) -> None:
     world = unnoted(NETWORK, "net", {"name": "gaia-test"}, networks={"orphan": "gaia-test"})
     run(world)
@@ -212,6 +241,14 @@ def test_a_network_that_was_made_though_the_request_failed_is_removed_unless_it_
     with pytest.raises(OpsError, match=r"gaia-test \(o\) is in the cloud and not in the state.* it is in use"):
         run(used)
     assert used.removed == []
+
+
+def test_what_the_state_has_with_an_error_is_read_again(run: Run) -> None:
+    world = World(
+        resources=[{"urn": "urn:x::rule", "id": "r", "type": RULE, "inputs": {}, "initErrors": ["no answer"]}]
+    )
+    assert run(world) == ["rule: openstack:networking/secGroupRule: read again"]
+    assert "refresh --yes --skip-preview --target urn:x::rule" in world.commands
 
 
 def test_a_server_that_no_state_knows_is_told_and_left_alone(run: Run) -> None:
@@ -258,6 +295,13 @@ def test_the_lock_of_an_engine_that_may_be_alive_is_left_alone(host: str, run: R
     with pytest.raises(OpsError, match=r"created by stv@.* Wait until it has ended"):
         run(world)
     assert world.commands == ["stack rename"]
+
+
+def test_a_state_that_is_just_being_written_is_read_again_and_nothing_is_removed(run: Run) -> None:
+    world = World(refusal="failed to load checkpoint: EOF", pending=[pending(NETWORK, "net", {"name": "gaia-test"})])
+    with pytest.raises(OpsError, match="does not tell whether an engine is at work"):
+        run(world)
+    assert set(world.commands) == {"stack rename"}
 
 
 def test_what_is_neither_a_lock_nor_a_taken_name_is_told_as_it_is(run: Run) -> None:
