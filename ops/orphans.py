@@ -30,13 +30,15 @@ class Kind:
 
     `used` tells whether anything depends on it already. What `holds` something (data, a running host) is removed only
     where the state itself says that its request was cut off; wherever else it is found, a person has to look. Without
-    `remove` a person always has to.
+    `remove` a person always has to. `unfinished` finds by its id what the cloud gave up making, or never goes
+    on with: it never worked, and holds nothing.
     """
 
     find: Callable[[Connection, Inputs], Iterator[Any]]
     remove: Callable[[Connection, Inputs, Any], Any] | None
     used: Callable[[Connection, Any], bool] = lambda _cloud, _found: False
     holds: bool = False
+    unfinished: Callable[[Connection, str], Any] = lambda _cloud, _id: None
 
 
 class Unsafe(OpsError):
@@ -115,6 +117,16 @@ def _grants(cloud: Connection, inputs: Inputs) -> Iterator[Any]:
     return (rule for rule in rules if rule.access_to == inputs["accessTo"])
 
 
+def _unfinished_server(cloud: Connection, server_id: str) -> Any:
+    server = cloud.compute.find_server(server_id)
+    return server if server and server.status in ("ERROR", "BUILD") else None
+
+
+def _unfinished_volume(cloud: Connection, volume_id: str) -> Any:
+    volume = cloud.block_storage.find_volume(volume_id)
+    return volume if volume and volume.status in ("error", "creating") else None
+
+
 def _has_interfaces(cloud: Connection, router: Any) -> bool:
     return any(port.device_owner != "network:router_gateway" for port in cloud.network.ports(device_id=router.id))
 
@@ -133,6 +145,7 @@ KINDS: dict[str, Kind] = {
         lambda c, i: c.compute.servers(name=f"^{i['name']}$"),
         lambda c, _, found: c.compute.delete_server(found),
         holds=True,
+        unfinished=_unfinished_server,
     ),
     "openstack:compute/keypair:": Kind(
         lambda c, i: (pair for pair in c.compute.keypairs() if pair.name == i["name"]),
@@ -143,6 +156,7 @@ KINDS: dict[str, Kind] = {
         lambda c, i: c.block_storage.volumes(name=i["name"]),
         lambda c, _, found: c.block_storage.delete_volume(found),
         holds=True,
+        unfinished=_unfinished_volume,
     ),
     "openstack:sharedfilesystem/share:": Kind(
         lambda c, i: (share for share in c.shared_file_system.shares(details=True) if share.name == i["name"]),
@@ -225,13 +239,33 @@ def remove(cloud: Connection, kind: str, inputs: Inputs, owned: set[str]) -> lis
             raise OpsError(f"{kind} {inputs.get('name', '')} is still there {WAIT} s after its removal. {refused}")
         for orphan in orphans:
             if identity(orphan) not in removed:
-                try:
-                    _remove_one(cloud, kind, inputs, orphan)
-                    removed.append(identity(orphan))
-                except NOT_NOW as busy:
-                    refused = str(busy)
+                refused = _try_to_remove(cloud, kind, inputs, orphan)
+                removed += [] if refused else [identity(orphan)]
         time.sleep(0.5)
     return removed
+
+
+def discard(cloud: Connection, kind: str, inputs: Inputs, resource_id: str) -> bool:
+    """Remove what never got finished, and wait until it is gone; false if it is finished, or gone already."""
+    found = KINDS[kind].unfinished(cloud, resource_id)
+    if found is None:
+        return False
+    refused, deadline = _try_to_remove(cloud, kind, inputs, found), time.monotonic() + WAIT
+    while found := KINDS[kind].unfinished(cloud, resource_id):
+        if time.monotonic() > deadline:
+            raise OpsError(f"{kind} {inputs.get('name', '')} is still there {WAIT} s after its removal. {refused}")
+        time.sleep(0.5)
+        refused = refused and _try_to_remove(cloud, kind, inputs, found)
+    return True
+
+
+def _try_to_remove(cloud: Connection, kind: str, inputs: Inputs, found: Any) -> str:
+    """What the cloud says if it cannot be removed now; empty if it can."""
+    try:
+        _remove_one(cloud, kind, inputs, found)
+    except NOT_NOW as busy:
+        return str(busy)
+    return ""
 
 
 def _remove_one(cloud: Connection, kind: str, inputs: Inputs, orphan: Any) -> None:

@@ -6,8 +6,9 @@ name, a port that is taken, a volume that is attached. They come about in three 
 - The engine was killed: its state lists the requests whose answer it never saw as pending.
 - A request failed after the cloud had begun to carry it out (a service was killed, a time limit was over): the state
   knows nothing of it. A preview tells what the next `up` would make; some of that may be there.
-- A request was carried out, but looking at the result failed: the state has it with an error. The next `up` would
-  update it, which many resources refuse ("doesn't support update"); it is read again.
+- A request was carried out, but looking at the result failed, or there never was one (a server in the state ERROR):
+  the state has it with an error. The next `up` would update it, which many resources refuse ("doesn't support
+  update"). It is read again, or removed if it never got finished.
 
 Only what no resource of the state owns, and what is not in use, is removed.
 
@@ -152,7 +153,7 @@ def recover(stack: str) -> list[str]:
     if pending:
         lines += [_clear(clouds, operation) for operation in pending]
         _pulumi(stack, "stack", "import", stdin=json.dumps(export))
-    lines += _read_again(stack, clouds.resources)
+    lines += _read_again(stack, clouds)
     if clouds.resources:
         lines += _clear_unnoted(clouds, _creates(stack))
     return lines or [f"{stack}: nothing to recover"]
@@ -173,13 +174,20 @@ def _clear(clouds: Clouds, operation: dict[str, Any]) -> str:
     return f"{name}: {kind} {'removed ' + ', '.join(removed) if removed else 'was never made'}"
 
 
-def _read_again(stack: str, resources: Iterable[Resource]) -> list[str]:
-    """Read the resources that the state has with an error; a line for each."""
-    unread = [resource for resource in resources if resource.get("initErrors")]
-    targets = [word for resource in unread for word in ("--target", resource["urn"])]
+def _read_again(stack: str, clouds: Clouds) -> list[str]:
+    """Read the resources that the state has with an error; remove those that were never finished. A line for each."""
+    unread = [resource for resource in clouds.resources if resource.get("initErrors")]
+    lines, targets = [], []
+    for resource in unread:
+        kind = orphans.kind_of(resource["type"])
+        unfinished = kind in orphans.KINDS and orphans.discard(
+            clouds.of(resource), kind, resource["inputs"], str(resource["id"])
+        )
+        lines.append(f"{_name(resource)}: {kind} {'was never finished: removed' if unfinished else 'read again'}")
+        targets += ["--target", resource["urn"]]
     if targets:
         _pulumi(stack, "refresh", "--yes", "--skip-preview", *targets)
-    return [f"{_name(resource)}: {orphans.kind_of(resource['type'])} read again" for resource in unread]
+    return lines
 
 
 def _creates(stack: str) -> Iterable[Resource]:
@@ -196,9 +204,9 @@ def _clear_unnoted(clouds: Clouds, creates: Iterable[Resource]) -> list[str]:
         if _repeatable(resource) or kind not in orphans.KINDS:
             continue
         cloud, owned = clouds.of(resource), clouds.owned(resource)
-        if orphans.KINDS[kind].holds:
-            for found in orphans.find(cloud, kind, resource["inputs"], owned):
+        for found in orphans.find(cloud, kind, resource["inputs"], owned):
+            if orphans.KINDS[kind].holds and not orphans.KINDS[kind].unfinished(cloud, orphans.identity(found)):
                 raise orphans.Unsafe(kind, resource["inputs"], found, "it may hold data")
-        elif removed := orphans.remove(cloud, kind, resource["inputs"], owned):
+        if removed := orphans.remove(cloud, kind, resource["inputs"], owned):
             lines.append(f"{name}: {kind} removed {', '.join(removed)}, which no state knew")
     return lines

@@ -7,7 +7,7 @@ import json
 import os
 import signal
 import subprocess
-import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -85,11 +85,12 @@ class Stack:
         """The state as it lies in the backend: secrets encrypted."""
         return self.pulumi("stack", "export").stdout
 
-    def start_up(self) -> subprocess.Popen[bytes]:
-        """Start `pulumi up` and let it run."""
+    @contextlib.contextmanager
+    def going_up(self) -> Iterator[subprocess.Popen[bytes]]:
+        """`pulumi up` at work. Engine and plugins end with the context, by SIGKILL if they have not before."""
         settings = [f"{key}={value}" for key, value in self.environment.items()]
         words = ["pulumi", "up", "--yes", "--skip-preview", "--non-interactive"]
-        return subprocess.Popen(
+        engine = subprocess.Popen(
             [self.sandbox.cloud, "run", "env", *settings, *words, "--stack", self.name],
             cwd=self.directory,
             stdout=subprocess.DEVNULL,
@@ -97,15 +98,14 @@ class Stack:
             stdin=subprocess.DEVNULL,
             start_new_session=True,
         )
-
-    def kill_up(self, after: float) -> None:
-        """Start `pulumi up` and kill the engine and its plugins with SIGKILL after so many seconds."""
-        process = self.start_up()
-        time.sleep(after)
-        for pid in [process.pid, *descendants(process.pid)]:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
-        process.wait()
+        try:
+            yield engine
+        finally:
+            if engine.poll() is None:
+                for pid in [engine.pid, *descendants(engine.pid)]:
+                    with contextlib.suppress(ProcessLookupError):
+                        os.kill(pid, signal.SIGKILL)
+                engine.wait()
 
 
 def descendants(pid: int) -> list[int]:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_openstack as openstack
 
+# Clouds attach within seconds; one that lost the request on the way never does (the provider's default: 10 minutes).
+ATTACH_LIMIT = "3m"
 SERIAL_LENGTH = 20  # what virtio shows of a volume's id under /dev/disk/by-id/virtio-
 
 
@@ -43,8 +45,12 @@ class AttachedVolume(pulumi.ComponentResource):
             name,
             instance_id=args.server_id,
             volume_id=volume.id,
-            # one volume can be attached once: the old attachment has to go first
-            opts=pulumi.ResourceOptions(parent=self, delete_before_replace=True),
+            opts=pulumi.ResourceOptions(
+                parent=self,
+                # one volume can be attached once: the old attachment has to go first
+                delete_before_replace=True,
+                custom_timeouts=pulumi.CustomTimeouts(create=ATTACH_LIMIT),
+            ),
         )
         self.serial = volume.id.apply(lambda volume_id: volume_id[:SERIAL_LENGTH])
         self.register_outputs({"serial": self.serial})

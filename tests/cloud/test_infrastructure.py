@@ -21,6 +21,7 @@ from tests.stack import Stack
 CLOUD, OTHER_CLOUD = "iris-gaia-test", "iris-gaia-prod"
 # A service, and seconds of an `up` after which it is killed: while networks, servers, attachments are made.
 SERVICES_KILLED = (("neutron", 4.0), ("nova", 5.0), ("cinder", 7.0))
+LONGEST_UP = 300  # seconds until also an `up` fails that waits for what will never be
 KILLED_AFTER = (2.0, 4.0, 6.0, 8.0, 10.0)  # seconds: before, while and after most resources are made
 
 
@@ -160,14 +161,13 @@ def assert_complete(stack: Stack) -> None:
 
 
 def test_recovery_is_refused_while_an_engine_is_at_work_and_says_whose_it_is(casualty: Stack) -> None:
-    engine, limit = casualty.start_up(), time.monotonic() + 30
-    try:
+    with casualty.going_up() as engine:
+        limit = time.monotonic() + 30
         while not list((casualty.directory / "state" / ".pulumi" / "locks").rglob("*.json")):
             assert time.monotonic() < limit
             time.sleep(0.1)
         said = casualty.ops("recover", check=False)
-    finally:
-        ended = engine.wait(timeout=300)
+        ended = engine.wait(timeout=LONGEST_UP)
     assert said.returncode == 1
     assert re.search(r"is locked, created by root@\S+ \(pid \d+\) at .* pulumi cancel --stack casualty", said.stdout)
     assert ended == 0
@@ -176,7 +176,8 @@ def test_recovery_is_refused_while_an_engine_is_at_work_and_says_whose_it_is(cas
 
 @pytest.mark.parametrize("seconds", KILLED_AFTER)
 def test_an_up_that_was_killed_is_completed_by_the_next_one(casualty: Stack, seconds: float) -> None:
-    casualty.kill_up(after=seconds)
+    with casualty.going_up():
+        time.sleep(seconds)
     casualty.ops("recover")
     casualty.up()
     assert_complete(casualty)
@@ -184,10 +185,10 @@ def test_an_up_that_was_killed_is_completed_by_the_next_one(casualty: Stack, sec
 
 def test_services_that_are_killed_during_an_up_leave_nothing_that_the_next_one_trips_over(casualty: Stack) -> None:
     for service, seconds in SERVICES_KILLED:
-        engine = casualty.start_up()
-        time.sleep(seconds)
-        casualty.sandbox.kill(service)
-        assert engine.wait(timeout=300) != 0
+        with casualty.going_up() as engine:
+            time.sleep(seconds)
+            casualty.sandbox.kill(service)
+            assert engine.wait(timeout=LONGEST_UP) != 0
         casualty.sandbox.repair()
         casualty.ops("recover")
     casualty.up()

@@ -44,6 +44,7 @@ class World:
     subnets_of: dict[str, list[str]] = field(default_factory=dict)
     ports: dict[str, str] = field(default_factory=dict)
     servers: dict[str, str] = field(default_factory=dict)
+    statuses: dict[str, str] = field(default_factory=dict)  # of servers that are not ACTIVE
     attached: list[str] = field(default_factory=list)  # volumes
     attaching: dict[str, list[str]] = field(default_factory=dict)  # volume -> Cinder's attachments
     busy: int = 0  # removals that are refused at first
@@ -98,6 +99,10 @@ class World:
             self.attached.remove(volume)
             self.removed.append(volume)
 
+        def delete_server(server: Any) -> None:
+            self.statuses.pop(server.id, None)
+            self.remove(self.servers)(server)
+
         def unplug(_cloud: Any, port_id: str) -> None:
             self.ports.pop(port_id)
             self.removed.append(port_id)
@@ -116,8 +121,8 @@ class World:
         )
         compute = SimpleNamespace(
             servers=lambda name: self.listed(self.servers, name.strip("^$")),
-            delete_server=self.remove(self.servers),
-            find_server=lambda key: SimpleNamespace(id=key),
+            delete_server=delete_server,
+            find_server=lambda key: SimpleNamespace(id=key, status=self.statuses.get(key, "ACTIVE")),
             volume_attachments=lambda _: [SimpleNamespace(volume_id=volume) for volume in self.attached],
             delete_volume_attachment=detach,
         )
@@ -243,12 +248,26 @@ def test_a_network_that_was_made_though_the_request_failed_is_removed_unless_it_
     assert used.removed == []
 
 
+def with_error(kind: str, name: str, identity: str) -> dict[str, Any]:
+    """A resource of the state whose creation was not seen to end."""
+    made = resource(kind, name, {}) | {"id": identity, "initErrors": ["no answer"]}
+    return made | {"urn": f"urn:x::{name}"}
+
+
 def test_what_the_state_has_with_an_error_is_read_again(run: Run) -> None:
-    world = World(
-        resources=[{"urn": "urn:x::rule", "id": "r", "type": RULE, "inputs": {}, "initErrors": ["no answer"]}]
-    )
+    world = World(resources=[with_error(RULE, "rule", "r")])
     assert run(world) == ["rule: openstack:networking/secGroupRule: read again"]
     assert "refresh --yes --skip-preview --target urn:x::rule" in world.commands
+
+
+def test_a_server_that_the_cloud_could_not_make_is_removed_and_one_that_it_made_is_read_again(run: Run) -> None:
+    world = World(resources=[with_error(SERVER, "worker01", "bad"), with_error(SERVER, "worker02", "good")])
+    world.statuses = {"bad": "ERROR"}
+    assert run(world) == [
+        "worker01: openstack:compute/instance: was never finished: removed",
+        "worker02: openstack:compute/instance: read again",
+    ]
+    assert world.removed == ["bad"]
 
 
 def test_a_server_that_no_state_knows_is_told_and_left_alone(run: Run) -> None:
@@ -256,6 +275,12 @@ def test_a_server_that_no_state_knows_is_told_and_left_alone(run: Run) -> None:
     with pytest.raises(OpsError, match=r"gaia-test-worker01 \(s\) .* would make a second one, and it may hold data"):
         run(world)
     assert world.removed == []
+
+
+def test_a_server_that_no_state_knows_and_that_never_started_is_removed(run: Run) -> None:
+    world = unnoted(SERVER, "worker01", {"name": "gaia-test-worker01"}, servers={"s": "gaia-test-worker01"})
+    world.statuses = {"s": "BUILD"}
+    assert run(world) == ["worker01: openstack:compute/instance: removed s, which no state knew"]
 
 
 def test_what_depends_on_something_that_is_not_made_yet_cannot_be_there(run: Run) -> None:
