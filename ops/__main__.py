@@ -6,6 +6,8 @@ import argparse
 import sys
 from pathlib import Path
 
+import openstack.exceptions
+
 from ops import catalogue, recover, smoke, state
 from ops.cloud import OpsError
 
@@ -50,7 +52,7 @@ def main(argv: list[str]) -> int:
             lines = recover.recover(chosen.stack)
         else:
             lines = smoke.smoke(chosen.stack, chosen.catalogue, chosen.png)
-    except OpsError as problem:
+    except (OpsError, openstack.exceptions.SDKException) as problem:
         print(f"ops {chosen.verb}: {problem}", file=sys.stderr)
         return 1
     print(*lines, sep="\n")

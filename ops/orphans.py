@@ -221,10 +221,17 @@ def identity(found: Any) -> str:
 
 
 def find(cloud: Connection, kind: str, inputs: Inputs, owned: set[str]) -> list[Any]:
-    """What such a request made and no resource of the state owns. Nothing, while an input is not known yet."""
+    """What such a request made and no resource of the state owns.
+
+    Nothing, while an input is not known yet, or where that which it would belong to is gone.
+    """
     if UNKNOWN in json.dumps(inputs):
         return []
-    return [one for one in KINDS[kind].find(cloud, inputs) if not owned & {identity(one), getattr(one, "name", "")}]
+    try:
+        found = list(KINDS[kind].find(cloud, inputs))
+    except openstack.exceptions.NotFoundException:
+        return []
+    return [one for one in found if not owned & {identity(one), getattr(one, "name", "")}]
 
 
 def remove(cloud: Connection, kind: str, inputs: Inputs, owned: set[str]) -> list[str]:
@@ -232,31 +239,32 @@ def remove(cloud: Connection, kind: str, inputs: Inputs, owned: set[str]) -> lis
 
     Raises Unsafe when one must not be removed unseen, OpsError when one does not go.
     """
-    removed: list[str] = []
-    refused, deadline = "", time.monotonic() + WAIT
-    while orphans := find(cloud, kind, inputs, owned):
-        if time.monotonic() > deadline:
-            raise OpsError(f"{kind} {inputs.get('name', '')} is still there {WAIT} s after its removal. {refused}")
-        for orphan in orphans:
-            if identity(orphan) not in removed:
-                refused = _try_to_remove(cloud, kind, inputs, orphan)
-                removed += [] if refused else [identity(orphan)]
-        time.sleep(0.5)
-    return removed
+    return _remove_all(cloud, kind, inputs, lambda: find(cloud, kind, inputs, owned))
 
 
 def discard(cloud: Connection, kind: str, inputs: Inputs, resource_id: str) -> bool:
     """Remove what never got finished, and wait until it is gone; false if it is finished, or gone already."""
-    found = KINDS[kind].unfinished(cloud, resource_id)
-    if found is None:
-        return False
-    refused, deadline = _try_to_remove(cloud, kind, inputs, found), time.monotonic() + WAIT
-    while found := KINDS[kind].unfinished(cloud, resource_id):
+
+    def unfinished() -> list[Any]:
+        found = KINDS[kind].unfinished(cloud, resource_id)
+        return [] if found is None else [found]
+
+    return bool(_remove_all(cloud, kind, inputs, unfinished))
+
+
+def _remove_all(cloud: Connection, kind: str, inputs: Inputs, look: Callable[[], list[Any]]) -> list[str]:
+    """Remove what is found, until nothing is found any more."""
+    removed: list[str] = []
+    refused, deadline = "", time.monotonic() + WAIT
+    while found := look():
         if time.monotonic() > deadline:
             raise OpsError(f"{kind} {inputs.get('name', '')} is still there {WAIT} s after its removal. {refused}")
+        for one in found:
+            if identity(one) not in removed:
+                refused = _try_to_remove(cloud, kind, inputs, one)
+                removed += [] if refused else [identity(one)]
         time.sleep(0.5)
-        refused = refused and _try_to_remove(cloud, kind, inputs, found)
-    return True
+    return removed
 
 
 def _try_to_remove(cloud: Connection, kind: str, inputs: Inputs, found: Any) -> str:
