@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from sandbox import processes, traces
+from sandbox import prerequisites, processes, traces
 from sandbox.configuration import Ini, text
 from sandbox.layout import MARKER, Hosts, Layout
 from sandbox.prerequisites import PrerequisiteError, check
@@ -83,6 +83,17 @@ def test_a_checkout_whose_path_is_too_long_for_unix_sockets_is_refused(tmp_path:
     root.mkdir()
     with pytest.raises(PrerequisiteError, match="move it to a shorter path"):
         check(Layout(root), Hosts.NONE)
+
+
+def test_maven_is_installed_only_where_nobody_has_it_and_only_for_hosts_that_boot(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    packages = (*prerequisites.PACKAGES, *prerequisites.PACKAGES_OF_HOSTS)
+    monkeypatch.setattr(prerequisites, "run", lambda *_, **__: "".join(f"{name} installed\n" for name in packages))
+    on_path = {"mvn": None, "java": "/opt/jdk/bin/java"}
+    monkeypatch.setattr("shutil.which", on_path.__getitem__)
+    assert prerequisites.missing_packages(Hosts.NSPAWN) == ["maven"]
+    assert prerequisites.missing_packages(Hosts.NONE) == []
 
 
 def test_configuration_is_written_as_oslo_reads_it() -> None:

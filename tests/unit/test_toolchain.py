@@ -4,6 +4,7 @@ import os
 import threading
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -45,6 +46,29 @@ def test_pulumi_fits_from_the_oldest_working_minor_version_on(version: str, expe
 
 def test_versions_are_compared_as_numbers() -> None:
     assert number("1.26.6") > number("1.9.12")
+
+
+@pytest.fixture
+def no_pip(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """A python3 without pip; the commands that the toolchain runs because of it."""
+    ran: list[str] = []
+    monkeypatch.setattr("subprocess.run", lambda *_, **__: SimpleNamespace(returncode=1))
+    monkeypatch.setattr(shell, "run", lambda what, command, **_: ran.append(f"{what}: {command[-1]}"))
+    monkeypatch.setattr("shutil.which", lambda name: f"/usr/bin/{name}")
+    return ran
+
+
+def test_pip_is_installed_where_debian_left_it_out(no_pip: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.geteuid", lambda: 0)
+    python.provide_pip()
+    assert no_pip[0].startswith("install python3-pip: apt-get -qy install --no-install-recommends python3-pip ||")
+
+
+def test_without_root_it_is_said_how_to_get_pip(no_pip: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.geteuid", lambda: 1000)
+    with pytest.raises(shell.Problem, match="has no pip: install it .on Debian: apt-get install python3-pip"):
+        python.provide_pip()
+    assert no_pip == []
 
 
 def test_a_fitting_pulumi_on_path_is_used_and_nothing_is_built(
