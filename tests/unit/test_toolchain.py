@@ -66,7 +66,7 @@ def test_pip_is_installed_where_debian_left_it_out(no_pip: list[str], monkeypatc
 
 def test_without_root_it_is_said_how_to_get_pip(no_pip: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("os.geteuid", lambda: 1000)
-    with pytest.raises(shell.Problem, match="has no pip: install it .on Debian: apt-get install python3-pip"):
+    with pytest.raises(shell.Problem, match=r"has no pip: install it .on Debian: apt-get install python3-pip"):
         python.provide_pip()
     assert no_pip == []
 
