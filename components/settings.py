@@ -11,7 +11,7 @@ import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from ipaddress import IPv4Address, IPv4Network
-from itertools import pairwise
+from itertools import combinations
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -288,7 +288,7 @@ class Hadoop(Model):
     def _consistent(self) -> Self:
         wrong, workers = [], self.hosts.worker.count
         mounts = sorted(share.mount for share in self.shares)
-        for first, second in pairwise(mounts):
+        for first, second in combinations(mounts, 2):
             if first == second:
                 wrong.append(f"shares: two shares are mounted on {first}")
             elif second.startswith(first + "/"):

@@ -62,7 +62,7 @@ def pulumi_up(stack: str) -> None:
     except subprocess.CalledProcessError:
         file = f"Pulumi.{stack}.yaml"
         if "encryptionsalt" in (ROOT / file).read_text(encoding="utf-8"):
-            print(f"The encryptionsalt in {file} belongs to another passphrase than the sandbox's: take that line out.")
+            print(f"If it is the passphrase: the encryptionsalt in {file} is not of the sandbox's. Take that line out.")
         raise
     cloud(PYTHON, "-m", "ops", "recover", "--stack", stack)  # a run before may have been killed
     cloud("pulumi", "up", "--yes", "--skip-preview", "--non-interactive", "--stack", stack)

@@ -204,9 +204,10 @@ def _clear_unnoted(clouds: Clouds, creates: Iterable[Resource]) -> list[str]:
         if _repeatable(resource) or kind not in orphans.KINDS:
             continue
         cloud, owned = clouds.of(resource), clouds.owned(resource)
-        for found in orphans.find(cloud, kind, resource["inputs"], owned):
-            if orphans.KINDS[kind].holds and not orphans.KINDS[kind].unfinished(cloud, orphans.identity(found)):
-                raise orphans.Unsafe(kind, resource["inputs"], found, "it may hold data")
-        if removed := orphans.remove(cloud, kind, resource["inputs"], owned):
+        found = orphans.find(cloud, kind, resource["inputs"], owned)
+        for one in found:
+            if orphans.KINDS[kind].holds and not orphans.KINDS[kind].unfinished(cloud, orphans.identity(one)):
+                raise orphans.Unsafe(kind, resource["inputs"], one, "it may hold data")
+        if found and (removed := orphans.remove(cloud, kind, resource["inputs"], owned)):
             lines.append(f"{name}: {kind} removed {', '.join(removed)}, which no state knew")
     return lines

@@ -107,6 +107,10 @@ def test_everything_that_is_wrong_is_told_at_once_by_file_and_key() -> None:
             {"shares": [{"name": "a", "mount": "/d"}, {"name": "b", "mount": "/d"}]},
             "two shares are mounted on /d",
         ),
+        (
+            {"shares": [{"name": name, "mount": name} for name in ("/data/gaia", "/data/gaia-x", "/data/gaia/dr3")]},
+            "gaia:shares: /data/gaia/dr3 lies in another share, which is mounted on /data/gaia",
+        ),
         ({"operators": [{"name": "stv", "ssh_keys": ["-----BEGIN PRIVATE KEY"]}]}, "it is compromised now"),
         ({"operators": [{"name": "Stv", "ssh_keys": ["ssh-ed25519 AAAA"]}]}, "lower-case letters"),
         ({"operators": [{"name": "deploy", "ssh_keys": ["ssh-ed25519 AAAA"]}]}, "'deploy' is a login of the platform"),
