@@ -61,17 +61,12 @@ TERRAFORM_PROVIDERS = Programs(
 
 def main() -> int:
     """Build both; the exit status."""
-    try:
+
+    def build() -> None:
         TERRAFORM_PROVIDERS.build()
         CLI.build()
-    except shell.Problem as problem:
-        shell.fail(str(problem))
-        return 1
-    except KeyboardInterrupt:
-        shell.stop_all()
-        shell.fail("interrupted: the same command goes on from here")
-        return 130
-    return 0
+
+    return shell.told(build)
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ import fcntl
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 
 from toolchain import golang, pulumi, python, shell
 
@@ -35,20 +36,16 @@ def main() -> int:
     )
     only_providers = parser.parse_args().only_build_providers
     signal.signal(signal.SIGTERM, interrupt)
-    try:
-        with alone():
-            python.install_uv()
-            if only_providers:
-                golang.build(pulumi.PROVIDERS)
-            else:
-                shell.in_parallel(pulumi.provide, python.make_venv)
-        if not only_providers:
-            shell.say("ready")
-    except shell.Problem as problem:
-        shell.fail(str(problem))
-        return 1
-    except KeyboardInterrupt:
-        shell.stop_all()
-        shell.fail("interrupted: the same command goes on from here")
-        return 130
-    return 0
+    return shell.told(partial(install, only_providers))
+
+
+def install(only_providers: bool) -> None:
+    """Bring everything, or only build the providers. Raises shell.Problem."""
+    with alone():
+        python.install_uv()
+        if only_providers:
+            golang.build(pulumi.PROVIDERS)
+        else:
+            shell.in_parallel(pulumi.provide, python.make_venv)
+    if not only_providers:
+        shell.say("ready")

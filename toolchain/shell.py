@@ -150,5 +150,19 @@ def replace(target: Path, content: bytes, mode: int = 0o644) -> None:
     draft.replace(target)
 
 
+def told(act: Callable[[], None]) -> int:
+    """Do it; the exit status. A problem is said without a traceback; an interruption ends what still runs."""
+    try:
+        act()
+    except Problem as problem:
+        fail(str(problem))
+        return 1
+    except KeyboardInterrupt:
+        stop_all()
+        fail("interrupted: the same command goes on from here")
+        return 130
+    return 0
+
+
 def fail(text: str) -> None:
     print(f"tools: {text}", file=sys.stderr, flush=True)
