@@ -13,11 +13,11 @@ import yaml
 
 from components import settings
 from components.cloud import MAX_RETRIES
-from components.hadoop import ports
-from components.hadoop.platform import GROUPS
+from components.hadoop import infrastructure, ports
 from components.hosts.user_data import user_data
 from components.network.addresses import AddressPlan
 from components.network.ingress import ANYWHERE
+from components.settings.hadoop import Hadoop
 
 ROOT = Path(__file__).resolve().parents[1]
 NAME = "bench"
@@ -63,14 +63,12 @@ class Deployment:
         worker = {**hosts["worker"], "count": self.workers}
         return values | {"cloud": self.cloud, "shares": [], "hosts": {**hosts, "worker": worker, "configure": False}}
 
-    def _settings(self) -> settings.Hadoop:
+    def _settings(self) -> Hadoop:
         texts = {
             f"gaia:{key}": value if isinstance(value, str) else json.dumps(value)
             for key, value in self.config().items()
         }
-        parsed = settings.parse(texts, NAME)
-        assert isinstance(parsed, settings.Hadoop)
-        return parsed
+        return settings.parse(texts, NAME, Hadoop)
 
     def variables(self) -> dict[str, Any]:
         """The variables of opentofu/main.tf, out of the same settings by the program's own functions."""
@@ -95,7 +93,7 @@ class Deployment:
             },
             "groups": list(ports.SECURITY_GROUPS),
             "rules": _rules(),
-            "hosts": dict(self._hosts(chosen, plan)),
+            "hosts": dict(self._hosts(chosen)),
             "user_data": user_data(
                 hostname="@hostname@",
                 deploy_key="@deploy_key@",
@@ -104,16 +102,16 @@ class Deployment:
             ),
         }
 
-    def _hosts(self, chosen: settings.Hadoop, plan: AddressPlan) -> Iterable[tuple[str, dict[str, Any]]]:
-        workers = {f"worker{number:02d}": "worker" for number in range(1, self.workers + 1)}
-        for name, role in {"zeppelin": "zeppelin", "master01": "master", **workers}.items():
-            made_of = getattr(chosen.hosts, role)
+    @staticmethod
+    def _hosts(chosen: Hadoop) -> Iterable[tuple[str, dict[str, Any]]]:
+        for host in infrastructure.plan(NAME, chosen):
+            made_of = chosen.hosts.of(host.role.name)
             yield (
-                name,
+                host.name,
                 {
-                    "role": role,
-                    "group": GROUPS[role],
-                    "address": plan.host(name),
+                    "role": host.role.name,
+                    "group": host.role.group,
+                    "address": host.address,
                     "flavor": made_of.flavor,
                     "volume_gib": made_of.volume_gib,
                 },

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from components.settings.common import DEPLOY_USER
 from ops.cloud import OpsError
 
 
@@ -40,7 +41,7 @@ def ssh(stack: str, found: dict[str, Any]) -> Iterator[list[str]]:
         key.write_text(found["deploy_key"], encoding="utf-8")
         hosts.write_text(found["known_hosts"], encoding="utf-8")
         config.write_text(
-            f"{found['ssh_config']}\nHost {stack}-*\n  IdentityFile {key}\n  IdentitiesOnly yes\n"
+            f"{found['ssh_config']}\nHost {stack}-*\n  User {DEPLOY_USER}\n  IdentityFile {key}\n  IdentitiesOnly yes\n"
             f"  UserKnownHostsFile {hosts}\n  GlobalKnownHostsFile /dev/null\n  StrictHostKeyChecking yes\n"
             "  LogLevel ERROR\n  ConnectTimeout 10\n",
             encoding="utf-8",

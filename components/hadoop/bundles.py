@@ -2,23 +2,15 @@
 
 from __future__ import annotations
 
-import tomllib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
-from components.hadoop import roles
-from components.hadoop.cluster import Cluster, Parts
+from components.hadoop.cluster import Cluster
+from components.hadoop.roles import PARTS
 from components.hosts.bundle import Account, Bundle, CephMount, Disk, PythonEnvironment
 from components.hosts.distribution import Distribution
-from components.settings import VERSIONS, Operator, Python
-
-UV = str(tomllib.loads(VERSIONS.read_text(encoding="utf-8"))["tools"]["uv"])
-
-
-def role_parts(cluster: Cluster, role: str) -> Parts:
-    """What a role adds to its hosts: zeppelin, master or worker."""
-    makers: dict[str, Callable[[Cluster], Parts]]
-    makers = {"zeppelin": roles.gateway, "master": roles.master, "worker": roles.worker}
-    return makers[role](cluster)
+from components.settings import versions
+from components.settings.common import Operator
+from components.settings.hadoop import Python
 
 
 def operator_accounts(operators: Sequence[Operator]) -> tuple[Account, ...]:
@@ -27,6 +19,7 @@ def operator_accounts(operators: Sequence[Operator]) -> tuple[Account, ...]:
         Account(
             name=operator.name,
             home=f"/home/{operator.name}",
+            uid=operator.user_id,
             shell="/bin/bash",
             authorized_keys=tuple(key.strip() for key in operator.ssh_keys),
             sudo=True,
@@ -44,22 +37,25 @@ def bundle(
     distribution: Distribution,
     operators: Sequence[Operator],
     python: Python,
-    serial: str,
+    disk: Disk,
     mounts: Sequence[CephMount],
 ) -> Bundle:
-    """One host's whole configuration. `serial` is that of its Cinder volume."""
-    parts = role_parts(cluster, role)
+    """One host's whole configuration."""
+    parts = PARTS[role](cluster)
     return Bundle(
         host=host,
         hosts_file=tuple((address, name) for name, address in addresses.items()),
         packages=distribution.packages,
         accounts=(*operator_accounts(operators), *parts.accounts),
-        disks=(Disk(serial=serial, mount=cluster.volume),),
+        disks=(disk,),
         ceph_mounts=tuple(mounts),
         directories=parts.directories,
         archives=parts.archives,
         python=PythonEnvironment(
-            path=cluster.python, requirements=python.requirements, find_links=python.find_links, uv=UV
+            path=cluster.python,
+            requirements=python.requirements,
+            find_links=python.find_links,
+            uv=str(versions()["tools"]["uv"]),
         ),
         links=parts.links,
         files=parts.files,

@@ -6,15 +6,7 @@ from dataclasses import dataclass, field
 
 from components.hadoop.sizing import Flavor, Sizes
 from components.hosts.bundle import Account, Archive, Directory, File, Link, Unit
-
-
-@dataclass(frozen=True, kw_only=True)
-class Download:
-    """An archive in the layout of Apache's own: its version, where it lies and its SHA-512."""
-
-    version: str
-    url: str
-    sha512: str
+from components.settings.hadoop import Archives
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,9 +37,7 @@ class Cluster:
     master_flavor: Flavor
     worker_flavor: Flavor
     sizes: Sizes
-    hadoop: Download
-    spark: Download
-    zeppelin: Download
+    archives: Archives
     java_home: str = "/usr/lib/jvm/java-17-openjdk-amd64"
     python: str = "/opt/gaia/python"
     volume: str = "/mnt/cinder/data"

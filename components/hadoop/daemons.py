@@ -7,17 +7,18 @@ from dataclasses import dataclass
 
 from components.hadoop import text
 from components.hadoop.cluster import Cluster
+from components.hadoop.ports import Port
 from components.hadoop.sizing import Flavor
 from components.hosts.bundle import Account, Archive, Directory, File, Unit
+from components.settings import hadoop as settings
+from components.settings.common import SERVICE_ACCOUNTS
 
 HADOOP_HOME, SPARK_HOME, ZEPPELIN_HOME = "/opt/hadoop", "/opt/spark", "/opt/zeppelin"
 HADOOP_CONF, SPARK_CONF = "/etc/hadoop/conf", "/etc/spark/conf"
 HADOOP_LOG = "/var/log/hadoop"
 PROGRAMS = "/usr/local/lib/gaia"
 ENVIRONMENT = "/etc/default/gaia-hadoop"
-HDFS, YARN, SPARK, ZEPPELIN = "hdfs", "yarn", "spark", "zeppelin"
-# Fixed ids: what they own on a volume must still be theirs on a replaced server.
-SERVICE_ACCOUNTS = {HDFS: 881, YARN: 882, SPARK: 883, ZEPPELIN: 884}
+HDFS, YARN, SPARK, ZEPPELIN = SERVICE_ACCOUNTS
 
 _SHARE = f"{HADOOP_HOME}/share/hadoop"
 # One line for every archive of Hadoop 3.4 and 3.5: a wildcard on a directory that an archive has not is harmless.
@@ -47,11 +48,37 @@ def homes() -> tuple[Directory, ...]:
     return tuple(Directory(path=f"/var/lib/{name}", mode="0750", owner=name, group=name) for name in SERVICE_ACCOUNTS)
 
 
-def archive(name: str, cluster: Cluster) -> Archive:
-    """The archive of hadoop, spark or zeppelin, with its place on the host."""
-    download = {"hadoop": cluster.hadoop, "spark": cluster.spark, "zeppelin": cluster.zeppelin}[name]
+def archive_directory(cluster: Cluster) -> str:
+    """Where the gateway keeps the archives for the other hosts."""
+    return f"{cluster.volume}/archives"
+
+
+def archive(name: str, cluster: Cluster, *, keep: bool = False) -> Archive:
+    """The archive of hadoop, spark or zeppelin, with its place on the host.
+
+    The gateway gets it from its publisher and keeps it (`keep`), all others get it from there: publishers ban who
+    downloads too much, and a deployment has many hosts.
+    """
+    download: settings.Archive = getattr(cluster.archives, name)
+    file = f"{name}-{download.version}-{download.sha512[:12]}.tar.gz"
     return Archive(
-        name=f"{name}-{download.version}", url=download.url, sha512=download.sha512, directory=f"/opt/{name}"
+        name=f"{name}-{download.version}",
+        url=download.url if keep else f"http://{cluster.gateway}:{Port.ARCHIVES:d}/{file}",
+        sha512=download.sha512,
+        directory=f"/opt/{name}",
+        keep=f"{archive_directory(cluster)}/{file}" if keep else "",
+    )
+
+
+def archive_server(cluster: Cluster) -> Unit:
+    """Serves the gateway's archives to the other hosts, which check what they get."""
+    return service(
+        "archives",
+        description="Archives for the other hosts",
+        account="nobody",
+        command=f"/usr/bin/python3 -m http.server {Port.ARCHIVES:d} --directory {archive_directory(cluster)}",
+        cluster=cluster,
+        ready=(f"127.0.0.1:{Port.ARCHIVES:d}",),
     )
 
 
@@ -134,14 +161,18 @@ def service(
     ready: tuple[str, ...] = (),
     watches: tuple[str, ...] = (),
 ) -> Unit:
-    """A daemon's unit. 143 is how a JVM ends that was told to stop."""
-    ordering = ["network-online.target", *after]
+    """A daemon's unit. 143 is how a JVM ends that was told to stop.
+
+    It does not start without the host's volume; `gaia-volumes` starts it when the volume comes later.
+    """
+    ordering = ["network-online.target", "gaia-volumes.service", *after]
     sections: dict[str, list[tuple[str, text.Value]]] = {
         "Unit": [
             ("Description", description),
             ("After", " ".join(ordering)),
             ("Wants", " ".join(ordering)),
             ("RequiresMountsFor", cluster.volume),
+            ("AssertPathIsMountPoint", cluster.volume),
             ("StartLimitIntervalSec", 600),
             ("StartLimitBurst", 10),
         ],

@@ -13,6 +13,7 @@ class Port(IntEnum):
     SSH = 22
     ZEPPELIN = 8080
     ZEPPELIN_TLS = 443
+    ARCHIVES = 8010  # the platform's own: archives that the gateway keeps for the other hosts
     ZEPPELIN_THRIFT = 12320  # the notebook server's, for its interpreters on the same host
     INTERPRETER_FIRST, INTERPRETER_LAST = 12321, 12420  # the interpreters' Thrift, for the server on the same host
     NAMENODE = 9000  # the platform's choice; Hadoop's default is 8020
@@ -69,7 +70,13 @@ ZEPPELIN, MASTERS, WORKERS = "zeppelin", "masters", "workers"
 _NODEMANAGER = (Port.NM, Port.NM_LOCALIZER, Port.NM_HTTP, Port.NM_HTTPS, Port.NM_COLLECTOR, Port.DATANODE_HTTP)
 
 SECURITY_GROUPS: dict[str, tuple[Ingress, ...]] = {
-    ZEPPELIN: (*_one(ANYWHERE, Port.SSH, Port.ZEPPELIN), *_drivers(MASTERS), *_drivers(WORKERS)),
+    ZEPPELIN: (
+        *_one(ANYWHERE, Port.SSH, Port.ZEPPELIN),
+        *_one(MASTERS, Port.ARCHIVES),
+        *_one(WORKERS, Port.ARCHIVES),
+        *_drivers(MASTERS),
+        *_drivers(WORKERS),
+    ),
     MASTERS: (
         *_one(ZEPPELIN, Port.SSH, Port.NAMENODE, Port.NAMENODE_HTTP),
         *_range(ZEPPELIN, Port.RM_SCHEDULER, Port.RM_ADMIN),

@@ -1,11 +1,23 @@
-"""What each role's hosts get: one function per role, from a Cluster to the parts of a bundle. Pure."""
+"""The platform's roles, and what their hosts get: one function for each, from a Cluster to a bundle's parts. Pure."""
 
 from __future__ import annotations
 
-from components.hadoop import hdfs, spark, text, yarn, zeppelin
+from collections.abc import Callable, Mapping
+
+from components.hadoop import hdfs, ports, spark, text, yarn, zeppelin
 from components.hadoop.cluster import Cluster, Parts
-from components.hadoop.daemons import HADOOP_LOG, PROGRAMS, accounts, archive, environment_file, homes
+from components.hadoop.daemons import (
+    HADOOP_LOG,
+    PROGRAMS,
+    accounts,
+    archive,
+    archive_directory,
+    archive_server,
+    environment_file,
+    homes,
+)
 from components.hosts.bundle import Directory, File
+from components.hosts.role import Role
 
 SPARK_COMMANDS = ("spark-submit", "pyspark", "spark-sql", "spark-shell")
 
@@ -74,13 +86,27 @@ def gateway(cluster: Cluster) -> Parts:
     """The gateway: Zeppelin, and Spark's drivers with their settings."""
     return Parts(
         accounts=accounts(),
-        directories=(*_directories(), *zeppelin.directories(cluster), *spark.gateway_directories(cluster)),
-        archives=tuple(archive(name, cluster) for name in ("hadoop", "spark", "zeppelin")),
+        directories=(
+            *_directories(),
+            Directory(path=archive_directory(cluster)),
+            *zeppelin.directories(cluster),
+            *spark.gateway_directories(cluster),
+        ),
+        archives=tuple(archive(name, cluster, keep=True) for name in ("hadoop", "spark", "zeppelin")),
         files=(
             *_files(cluster),
             *spark.gateway_configuration(cluster),
             *zeppelin.configuration(cluster),
             *(_command(name, "spark.sh") for name in SPARK_COMMANDS),
         ),
-        units=(zeppelin.server(cluster),),
+        units=(archive_server(cluster), zeppelin.server(cluster)),
     )
+
+
+# In the order in which hosts are listed. Addresses of the tenant subnet: .10, from .21, from .1.1 on.
+ROLES = (
+    Role(name="zeppelin", host="zeppelin", offset=9, group=ports.ZEPPELIN, gateway=True),
+    Role(name="master", host="master{:02d}", offset=20, group=ports.MASTERS),
+    Role(name="worker", host="worker{:02d}", offset=256, group=ports.WORKERS),
+)
+PARTS: Mapping[str, Callable[[Cluster], Parts]] = {"zeppelin": gateway, "master": master, "worker": worker}

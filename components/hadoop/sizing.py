@@ -8,12 +8,11 @@ containers from 14336 MiB, executors of 4 cores and 13 GiB, 11 of them, a driver
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 
-# Spark refuses a JVM of less than 1.5 times its 300 MiB of reserved memory (UnifiedMemoryManager).
-SPARK_MIN_HEAP = 450
-# Spark's spark.executor.minMemoryOverhead; above that 256 MiB for each core, which may run a Python worker.
-MIN_OVERHEAD, OVERHEAD_PER_CORE = 384, 256
+from components.settings.hadoop import MIN_OVERHEAD, SPARK_MIN_HEAP, Sizing
+
+OVERHEAD_PER_CORE = 256  # above Spark's least: each core may run a Python worker
 # More than about five concurrent tasks of one JVM gain nothing from HDFS.
 MAX_EXECUTOR_CORES = 4
 GRAIN = 256
@@ -30,28 +29,6 @@ class Flavor:
     name: str
     vcpus: int
     ram_mib: int
-
-
-@dataclass(frozen=True, kw_only=True)
-class Overrides:
-    """Sizes set by hand, one by one; None means computed."""
-
-    container_max_mib: int | None = None
-    container_min_mib: int | None = None
-    node_vcores: int | None = None
-    executor_memory_mib: int | None = None
-    executor_cores: int | None = None
-    executor_instances: int | None = None
-    am_memory_mib: int | None = None
-    am_cores: int | None = None
-    driver_memory_mib: int | None = None
-    driver_max_result_mib: int | None = None
-    namenode_heap_mib: int | None = None
-    resourcemanager_heap_mib: int | None = None
-    history_heap_mib: int | None = None
-    datanode_heap_mib: int | None = None
-    nodemanager_heap_mib: int | None = None
-    zeppelin_heap_mib: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,24 +70,18 @@ def overhead_mib(cores: int) -> int:
     return max(MIN_OVERHEAD, OVERHEAD_PER_CORE * cores)
 
 
-def compute(
-    *, gateway: Flavor, master: Flavor, worker: Flavor, workers: int, overrides: Overrides | None = None
-) -> Sizes:
+def compute(*, gateway: Flavor, master: Flavor, worker: Flavor, workers: int, overrides: Sizing | None = None) -> Sizes:
     """The sizes of a deployment with `workers` hosts of flavor `worker`.
 
     Raises SizingError with every contradiction: the key of `overrides` (or the flavor), its value, what is allowed.
     """
-    given = overrides or Overrides()
-    errors = _too_small(given)
-    if not errors:
-        sizes = _compute(gateway, master, worker, workers, given)
-        errors = _contradictions(sizes, gateway=gateway, worker=worker, workers=workers)
-    if errors:
+    sizes = _compute(gateway, master, worker, workers, overrides or Sizing())
+    if errors := _contradictions(sizes, gateway=gateway, worker=worker, workers=workers):
         raise SizingError("\n".join(errors))
     return sizes
 
 
-def _compute(gateway: Flavor, master: Flavor, worker: Flavor, workers: int, given: Overrides) -> Sizes:
+def _compute(gateway: Flavor, master: Flavor, worker: Flavor, workers: int, given: Sizing) -> Sizes:
     node = given.container_max_mib or _down(max(worker.ram_mib - reserved_mib(worker.ram_mib), GRAIN), GRAIN)
     # one core is left to the daemons where there are enough
     vcores = given.node_vcores or (worker.vcpus - 1 if worker.vcpus >= 4 else worker.vcpus)
@@ -170,26 +141,6 @@ def _executor_memory(node: int, most: int, overhead: int) -> int:
     """The heap of an executor when as many as the cores allow, and Spark's least heap permits, share a node."""
     slots = max(1, min(most, node // (_up(SPARK_MIN_HEAP, GRAIN) + overhead)))
     return _down(node // slots, GRAIN) - overhead
-
-
-def _too_small(given: Overrides) -> list[str]:
-    """Overrides below what is meaningful at all, before anything is divided by them."""
-    least = {
-        "executor_memory_mib": SPARK_MIN_HEAP,
-        "driver_memory_mib": SPARK_MIN_HEAP,
-        "am_memory_mib": 256,
-        "container_max_mib": SPARK_MIN_HEAP + MIN_OVERHEAD,
-    }
-    values = {field.name: getattr(given, field.name) for field in fields(given)}
-    wrong = [
-        f"sizing.{key} is {value}, must be {least.get(key, 1)} or more"
-        for key, value in values.items()
-        if value is not None and value < least.get(key, 1)
-    ]
-    cores, vcores = values["executor_cores"], values["node_vcores"]
-    if not wrong and cores and vcores and cores > vcores:
-        wrong.append(f"sizing.executor_cores is {cores}, must be from 1 to {vcores} (node_vcores)")
-    return wrong
 
 
 def _contradictions(sizes: Sizes, *, gateway: Flavor, worker: Flavor, workers: int) -> list[str]:

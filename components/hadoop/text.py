@@ -44,5 +44,5 @@ def unit(sections: Mapping[str, Iterable[tuple[str, Value]]]) -> str:
 
 
 def program(name: str) -> str:
-    """The text of a program in `programs/`, which runs on hosts as it is."""
-    return (Path(__file__).parent / "programs" / name).read_text(encoding="utf-8")
+    """The text of a program in `components/on_host`, which runs on hosts as it is."""
+    return (Path(__file__).parent.parent / "on_host" / name).read_text(encoding="utf-8")

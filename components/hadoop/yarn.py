@@ -41,6 +41,8 @@ def yarn_site(cluster: Cluster) -> dict[str, text.Value]:
         "yarn.resourcemanager.resource-tracker.address": f"{cluster.master}:{Port.RM_TRACKER}",
         "yarn.resourcemanager.scheduler.address": f"{cluster.master}:{Port.RM_SCHEDULER}",
         "yarn.resourcemanager.webapp.address": f"{cluster.master}:{Port.RM_HTTP}",
+        # a NodeManager that comes up before the ResourceManager asks again after 5 s (default: 30)
+        "yarn.resourcemanager.connect.retry-interval.ms": 5000,
         "yarn.resourcemanager.scheduler.class": (
             "org.apache.hadoop.yarn.server.resourcemanager.scheduler.capacity.CapacityScheduler"
         ),

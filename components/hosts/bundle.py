@@ -1,7 +1,7 @@
 """What a host's configuration consists of: plain data, rendered by pure functions, pushed as one bundle.
 
-`configure.py` beside this file is the program that applies a bundle on the host. The names of the fields here are
-the keys that it reads.
+`components/on_host/apply.py` is the program that applies a bundle on the host. The names of the fields here are the
+keys that it reads.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from typing import Any
 class Account:
     """A login or service account. `sudo` gives it every command without a password (operators only).
 
-    A service account has a fixed `uid`: its files on a volume must still be its own on a replaced server.
+    `uid` is fixed, so that files on a volume still have their owner on a replaced server (another account that has
+    it already keeps it).
     """
 
     name: str
@@ -57,22 +58,27 @@ class Link:
 
 @dataclass(frozen=True, kw_only=True)
 class Archive:
-    """A tar archive to download, verify and unpack into `directory` (its one top-level directory is stripped)."""
+    """A tar archive to download, verify and unpack for `directory` (its one top-level directory is stripped).
+
+    `keep` is a file to keep it in, for others to fetch; empty: it is not kept.
+    """
 
     name: str
     url: str
     sha512: str
     directory: str
+    keep: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Disk:
     """A Cinder volume, found by /dev/disk/by-id (never by a device name), formatted only when it is blank.
 
-    `serial` is the first 20 characters of the volume's id, which is what virtio shows of it.
+    `size_gib` is what Cinder says: the file system grows with the volume.
     """
 
-    serial: str
+    volume_id: str
+    size_gib: int
     mount: str
     filesystem: str = "btrfs"
 

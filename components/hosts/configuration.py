@@ -12,22 +12,27 @@ import pulumi
 import pulumi_command as command
 
 from components.hosts.bundle import Bundle
-from components.hosts.user_data import DEPLOY_USER
 from components.secret import secret
+from components.settings.common import DEPLOY_USER
 
 # Seconds: a fresh server answers on SSH after 2 s (containers) to about 90 s (large images on a busy cloud).
 DIAL_ERROR_LIMIT, PER_DIAL_TIMEOUT = 40, 15
 REMOTE = "sudo -n python3 -"
-CONFIGURE = Path(__file__).with_name("configure.py")
+ON_HOST = Path(__file__).parent.parent / "on_host"  # programs that run on hosts
 
 
 def program(source: Path, argument: Mapping[str, object]) -> str:
-    """What `python3 -` gets on standard input: the program, then its call with the argument.
+    """What `python3 -` gets on standard input: the program as a text, which it is handed too, and its argument.
 
     Nothing of it can be seen in the host's process list.
     """
-    text = source.read_text(encoding="utf-8")
-    return f"{text}\nsys.exit(main(json.loads({json.dumps(json.dumps(argument, sort_keys=True))})))\n"
+    literals = (json.dumps(json.dumps(value, sort_keys=True)) for value in (source.read_text("utf-8"), argument))
+    text, given = literals
+    return (
+        f"import json, sys\nsource = json.loads({text})\nprogram = {{'__name__': 'pushed', 'SOURCE': source}}\n"
+        f"exec(compile(source, {source.name!r}, 'exec'), program)\nprogram['SOURCE'] = source\n"
+        f"sys.exit(program['main'](json.loads({given})))\n"
+    )
 
 
 def fingerprint(bundle: Bundle) -> str:
@@ -70,10 +75,12 @@ class Access:
 
 
 class Configuration(pulumi.ComponentResource):
-    """A host's configuration. Child: Command, which applies the bundle (`configure.py`) and reports what it changed.
+    """A host's configuration. Child: Command, which applies the bundle (`apply.py`) and reports what it changed.
 
-    Only a changed bundle makes the command run again, and the host then touches only what differs. Destroying it
-    does nothing on the host: it needs no SSH.
+    Only a changed bundle makes the command run again, and the host then touches only what differs. A changed bundle
+    replaces the command, the old one first: after a push that failed, the state has none, so that the next `up`
+    pushes whatever the config says by then. (After a failed update the engine would keep the old inputs, and take a
+    config that was put back for what the host has.) Destroying it does nothing on the host: it needs no SSH.
     """
 
     applied: pulumi.Output[str]
@@ -92,12 +99,12 @@ class Configuration(pulumi.ComponentResource):
             name,
             connection=access.connection(),
             create=REMOTE,
-            stdin=secret(bundle.apply(lambda made: program(CONFIGURE, made.as_dict()))),
+            stdin=secret(bundle.apply(lambda made: program(ON_HOST / "apply.py", made.as_dict()))),
             logging=command.remote.Logging.STDERR,
             add_previous_output_in_env=False,
             # a replaced server has lost its configuration
-            triggers=[server_id],
+            triggers=[server_id, bundle.apply(fingerprint)],
             opts=pulumi.ResourceOptions(parent=self, depends_on=list(depends_on), delete_before_replace=True),
         )
-        self.applied = pulumi.Output.all(self.command.id, bundle.apply(fingerprint)).apply("/".join)
+        self.applied = self.command.id
         self.register_outputs({})

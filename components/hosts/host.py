@@ -20,13 +20,15 @@ class HostArgs:
     """What a host is made of.
 
     `physical_name`: the server's name in Nova; `hostname`: its short name on the platform (worker01);
-    `generation`: the rebuild number, a changed one replaces the server; `volume_gib` and `mount`: its Cinder volume.
+    `group`: the name of its security group; `generation`: its rebuild number, a changed one replaces the server;
+    `volume_gib` and `mount`: its Cinder volume.
     """
 
     physical_name: str
     hostname: str
     role: str
-    generation: int
+    generation: int | str
+    group: str
     flavor: str
     image_id: pulumi.Input[str]
     address: str
@@ -53,7 +55,8 @@ class Host(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: HostArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("gaia:hosts:Host", name, None, opts)
-        self.hostname, self.role, self.address, self.flavor = args.hostname, args.role, args.address, args.flavor
+        self.hostname, self.role, self.group = args.hostname, args.role, args.group
+        self.address, self.flavor = args.address, args.flavor
         child = pulumi.ResourceOptions(parent=self)
         key = tls.PrivateKey(f"{name}-hostkey", algorithm="ED25519", opts=child)
         self.host_key = key.public_key_openssh.apply(str.strip)

@@ -1,6 +1,6 @@
 """A host's user_data: only what it needs to be reachable, stable for its life. Pure.
 
-Everything else is pushed over SSH (`bundle.py`, `configure.py`), so that a changed setting never replaces a server.
+Everything else is pushed over SSH (`bundle.py`, `on_host/apply.py`), so that a changed setting never replaces a server.
 Packages, disks and logins are in the bundle too: they change during a host's life.
 """
 
@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 
-DEPLOY_USER = "deploy"
+from components.settings.common import DEPLOY_USER
+
 METADATA_ADDRESS = "169.254.169.254"
 GUARD_RULES = "/etc/metadata-guard.nft"
 GUARD_UNIT = "metadata-guard.service"
@@ -53,6 +54,8 @@ def user_data(*, hostname: str, deploy_key: str, host_key_private: str, host_key
     config = {
         "hostname": hostname,
         "preserve_hostname": False,
+        # the pushed hosts file stays what it is; images let cloud-init write it anew at every boot
+        "manage_etc_hosts": False,
         "disable_root": True,
         "ssh_pwauth": False,
         "ssh_deletekeys": True,

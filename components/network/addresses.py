@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
 
-HOST = re.compile(r"(?P<role>zeppelin|master|worker)(?P<number>\d*)")
-# Offsets into the subnet. Planned addresses lie in its first sixteenth, DHCP's in its second half.
-GATEWAY, CEPHFS_ROUTER, ZEPPELIN, MASTERS, WORKERS = 1, 2, 10, 20, 256
+# Offsets into the subnet: hosts' are their roles'. Planned addresses lie in the first half, DHCP's in the second.
+GATEWAY, CEPHFS_ROUTER, FIRST_HOST = 1, 2, 10
 
 
 @dataclass(frozen=True)
@@ -33,16 +31,14 @@ class AddressPlan:
         half = self.cidr.num_addresses // 2
         return self._at(half), self._at(self.cidr.num_addresses - 2)
 
-    def host(self, name: str) -> str:
-        """The fixed address of a host by its name: zeppelin, master01, worker17.
+    def host(self, offset: int) -> str:
+        """The fixed address of a host by its offset into the subnet.
 
-        Raises ValueError for a name that is no host's.
+        Raises ValueError where the routers are, or DHCP hands out addresses.
         """
-        match = HOST.fullmatch(name)
-        if match is None or (match["role"] == "zeppelin") == bool(match["number"]):
-            raise ValueError(f"{name!r} is not the name of a host: zeppelin, masterNN or workerNN")
-        base = {"zeppelin": ZEPPELIN, "master": MASTERS, "worker": WORKERS}[match["role"]]
-        return self._at(base + int(match["number"] or 0))
+        if not FIRST_HOST <= offset < self.cidr.num_addresses // 2:
+            raise ValueError(f"{offset} is no host's offset in {self.cidr}: those are from {FIRST_HOST} to its half")
+        return self._at(offset)
 
     def _at(self, offset: int) -> str:
         return str(IPv4Address(int(self.cidr.network_address) + offset))

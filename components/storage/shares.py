@@ -13,12 +13,13 @@ from components.secret import secret
 MANILA_PROTOCOL = "CEPHFS"
 
 
-def cephx_identity(deployment: str, share: str) -> str:
+def cephx_identity(deployment: str, project_id: str, share: str, mode: str) -> str:
     """The deployment's own cephx user for a share: unique in the whole Ceph cluster, without `-`.
 
     Manila gives each identity one key, valid wherever it is granted; so every share of a deployment gets its own.
+    Deployments of one name may be in several projects: eight digits of the project's id keep them apart.
     """
-    return re.sub(r"[^A-Za-z0-9]+", "_", f"{deployment}_{share}").lower()
+    return re.sub(r"[^A-Za-z0-9]+", "_", f"{deployment}_{project_id[:8]}_{share}_{mode}").lower()
 
 
 @dataclass(frozen=True)
@@ -42,12 +43,13 @@ class Export:
 
 @dataclass(frozen=True, kw_only=True)
 class ShareGrantArgs:
-    """`share`: name in Manila; `deployment`: whose access this is; `mode`: ro or rw."""
+    """`share`: name in Manila; `deployment` and `project_id`: whose access this is; `mode`: ro or rw."""
 
     share: str
     mount: str
     mode: str
     deployment: str
+    project_id: str
     data_provider: openstack.Provider
 
 
@@ -65,7 +67,7 @@ class ShareGrant(pulumi.ComponentResource):
     def __init__(self, name: str, args: ShareGrantArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("gaia:storage:ShareGrant", name, None, opts)
         self.mount, self.mode = args.mount, args.mode
-        self.identity = f"{cephx_identity(args.deployment, args.share)}_{args.mode}"
+        self.identity = cephx_identity(args.deployment, args.project_id, args.share, args.mode)
         share = openstack.sharedfilesystem.get_share_output(
             name=args.share, opts=pulumi.InvokeOutputOptions(provider=args.data_provider, parent=self)
         )

@@ -9,7 +9,6 @@ import pulumi_openstack as openstack
 
 # Clouds attach within seconds; one that lost the request on the way never does (the provider's default: 10 minutes).
 ATTACH_LIMIT = "3m"
-SERIAL_LENGTH = 20  # what virtio shows of a volume's id under /dev/disk/by-id/virtio-
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,11 +28,11 @@ class AttachedVolume(pulumi.ComponentResource):
     the file system (the host's configuration makes it, only on a blank volume) and the device name (Nova's own).
     """
 
-    serial: pulumi.Output[str]
+    volume_id: pulumi.Output[str]
 
     def __init__(self, name: str, args: AttachedVolumeArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("gaia:storage:AttachedVolume", name, None, opts)
-        self.mount = args.mount
+        self.mount, self.size = args.mount, args.size
         volume = openstack.blockstorage.Volume(
             name,
             name=args.name,
@@ -52,5 +51,5 @@ class AttachedVolume(pulumi.ComponentResource):
                 custom_timeouts=pulumi.CustomTimeouts(create=ATTACH_LIMIT),
             ),
         )
-        self.serial = volume.id.apply(lambda volume_id: volume_id[:SERIAL_LENGTH])
-        self.register_outputs({"serial": self.serial})
+        self.volume_id = volume.id
+        self.register_outputs({"volumeId": self.volume_id})

@@ -17,7 +17,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from components.hosts import configure
+from components.on_host import apply
 
 OVERLAID = ("/etc", "/opt", "/mnt", "/var", "/usr/local")
 LIMIT = 240  # seconds for a unit
@@ -45,11 +45,11 @@ def isolate(scratch: Path, hostname: str) -> None:
     subprocess.run(["hostname", hostname], check=True)
 
 
-def apply(bundle: dict[str, Any]) -> None:
+def configure(bundle: dict[str, Any]) -> None:
     """The steps of the host program, but for disks, mounts, packages and systemd."""
-    changes = configure.Changes(Path("/var/changes.json"))
+    changes = apply.Changes(Path("/var/changes.json"))
     for step in ("hosts_file", "accounts", "directories", "archives", "python_environment", "links", "files"):
-        getattr(configure, step)(bundle, changes)
+        getattr(apply, step)(bundle, changes)
 
 
 def section(unit: dict[str, Any], name: str) -> list[str]:
@@ -88,7 +88,7 @@ def run_units(units: list[dict[str, Any]], logs: Path) -> dict[str, dict[str, fl
         if unit not in first:
             running[unit["name"]] = start(unit, logs / f"{unit['name']}.log")
         process, oneshot = running[unit["name"]], "Type=oneshot" in unit["content"]
-        while not (process.poll() == 0 if oneshot else all(map(configure.accepts, unit["ready"]))):
+        while not (process.poll() == 0 if oneshot else all(map(apply.accepts, unit["ready"]))):
             if (process.poll() or 0) != 0 or time.monotonic() - begun > LIMIT:
                 raise SystemExit(f"{unit['name']} failed:\n" + (logs / f"{unit['name']}.log").read_text()[-6000:])
             time.sleep(0.2)
@@ -120,7 +120,7 @@ def main(scratch: Path, bundle: dict[str, Any]) -> None:
     os.dup2(2, 1)
     os.environ["PATH"] = "/usr/sbin:/usr/bin:/sbin:/bin"  # a python3 that the service accounts may run
     isolate(scratch, bundle["host"])
-    apply(bundle)
+    configure(bundle)
     print(json.dumps(run_units(bundle["units"], Path("/var/log"))), file=replies, flush=True)
     for line in sys.stdin:
         print(json.dumps(answer(json.loads(line))), file=replies, flush=True)

@@ -13,21 +13,26 @@ from pathlib import Path
 import pytest
 
 from components.hadoop import roles
-from components.hadoop.cluster import Cluster, Download, Parts
+from components.hadoop.cluster import Cluster, Parts
 from components.hadoop.daemons import HADOOP_CONF
+from components.settings.hadoop import Archives
 from tests.conftest import ROOT
 from tests.unit.test_hadoop_rendering import cluster, file
 
-SHELL = (*ROOT.glob("components/hadoop/programs/*.sh"), *ROOT.glob("sandbox/mirror/zeppelin/*.sh"))
+SHELL = (*ROOT.glob("components/on_host/*.sh"), *ROOT.glob("sandbox/mirror/zeppelin/*.sh"))
 
 
-def archives(mirror: Path) -> dict[str, Download]:
-    """The mirror's archives as downloads from its directory."""
+def archives() -> Archives:
+    """The mirror's archives."""
     checksums = tomllib.loads((ROOT / "sandbox" / "mirror" / "archives.toml").read_text())
-    return {
-        name.split("-")[0]: Download(version=name.split("-")[1], url=f"file://{mirror}/archives/{name}", sha512=digest)
-        for name, digest in checksums.items()
-    }
+    return Archives.model_validate(
+        {
+            name.split("-")[0]: {
+                "version": name.split("-")[1], "url": f"http://mirror/archives/{name}", "sha512": digest
+            }
+            for name, digest in checksums.items()
+        }
+    )  # fmt: skip
 
 
 class Hadoop:
@@ -58,8 +63,8 @@ class Hadoop:
 
 @pytest.fixture(scope="module")
 def hadoop(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Hadoop:
-    archive = archives(built / "mirror")["hadoop"].url.removeprefix("file://")
-    return Hadoop(tmp_path_factory.mktemp("hadoop"), Path(archive))
+    name = archives().hadoop.url.rpartition("/")[2]
+    return Hadoop(tmp_path_factory.mktemp("hadoop"), built / "mirror" / "archives" / name)
 
 
 @pytest.mark.parametrize("role", [roles.master, roles.worker, roles.gateway])

@@ -13,6 +13,7 @@ import sys
 import tempfile
 import tomllib
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,14 +21,15 @@ import pytest
 
 from components.hadoop import roles, zeppelin
 from components.hadoop.cluster import Cluster, NotebookUser
-from components.hadoop.sizing import Overrides, compute
+from components.hadoop.sizing import compute
 from components.hosts.bundle import Bundle, PythonEnvironment
+from components.settings.hadoop import Sizing
 from tests.conftest import ROOT
 from tests.render.test_hadoop_files import archives
 from tests.unit.test_hadoop_rendering import SALT, TINY
 
 PASSWORD = "correct horse battery staple"
-OVERRIDES = Overrides(
+OVERRIDES = Sizing(
     container_min_mib=256, driver_memory_mib=768, am_memory_mib=384, executor_memory_mib=768, executor_cores=1
 )  # fmt: skip
 # one worker stands for all; every name has an address on the loopback device
@@ -41,9 +43,8 @@ spark.stop()
 """
 
 
-def a_cluster(mirror: Path) -> Cluster:
+def a_cluster() -> Cluster:
     """One worker, tiny hosts, the sandbox's archives."""
-    found = archives(mirror)
     user = NotebookUser(name="gaia", password_hash=zeppelin.shiro_hash(PASSWORD, SALT), roles=("admin", "user"))
     other = NotebookUser(name="alice", password_hash=zeppelin.shiro_hash(PASSWORD + "2", SALT))
     return Cluster(
@@ -53,9 +54,7 @@ def a_cluster(mirror: Path) -> Cluster:
         master_flavor=TINY,
         worker_flavor=TINY,
         sizes=compute(gateway=TINY, master=TINY, worker=TINY, workers=1, overrides=OVERRIDES),
-        hadoop=found["hadoop"],
-        spark=found["spark"],
-        zeppelin=found["zeppelin"],
+        archives=archives(),
         notebook_users=(user, other),
     )
 
@@ -72,7 +71,11 @@ def a_bundle(made: Cluster, mirror: Path) -> Bundle:
         hosts_file=HOSTS,
         accounts=merged("accounts", "name"),
         directories=merged("directories", "path"),
-        archives=merged("archives", "name"),
+        # the rig is host and gateway in one: its archives come from the mirror's own directory
+        archives=tuple(
+            replace(entry, url=entry.url.replace("http://mirror", f"file://{mirror}"), keep="")
+            for entry in parts[2].archives
+        ),
         python=PythonEnvironment(
             path=made.python,
             requirements=("numpy", "pandas", "pyarrow", "matplotlib", "healpy"),
@@ -137,7 +140,7 @@ class Rig:
 @pytest.fixture(scope="module")
 def rig(built: Path) -> Iterator[Rig]:
     mirror = built / "mirror"
-    bundle = a_bundle(a_cluster(mirror), mirror)
+    bundle = a_bundle(a_cluster(), mirror)
     # service accounts must be able to reach it, which pytest's own directories do not allow
     scratch = Path(tempfile.mkdtemp(prefix="gaia-rig.", dir="/tmp"))
     scratch.chmod(0o755)

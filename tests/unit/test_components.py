@@ -70,13 +70,14 @@ def cephfs(host_route: bool = False) -> CephfsRouter:
     )
 
 
-def host(generation: int = 0) -> Host:
+def host(generation: int | str = 0) -> Host:
     return Host(
         "worker01",
         HostArgs(
             physical_name="gaia-test-worker01",
             hostname="worker01",
             role="worker",
+            group="workers",
             generation=generation,
             flavor="general.v1.tiny",
             image_id="image",

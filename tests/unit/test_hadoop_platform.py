@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections import Counter
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from pulumi.runtime import MockCallArgs
 
-from components import settings
+from components import cloud, settings
 from components.hadoop.platform import HadoopYarn
-from components.settings import Hadoop, SettingsError
+from components.settings import SettingsError
+from components.settings.hadoop import Hadoop
 from tests.unit.test_components import Made, Recorder, record
 from tests.unit.test_settings import config
 
@@ -21,7 +24,11 @@ SHARE = {"name": "aglais-dr3", "mount": "/data/gaia/GDR3", "mode": "ro"}
 
 
 class Cloud(Recorder):
-    """A cloud that has the platform's flavors, one image and two networks."""
+    """A cloud that has the platform's flavors, one image and two networks, and what a state remembers."""
+
+    def __init__(self, before: dict[str, Any] | None) -> None:
+        super().__init__()
+        self.before = before
 
     def new_resource(self, args: Any) -> tuple[str | None, dict[str, Any]]:
         name, outputs = super().new_resource(args)
@@ -35,6 +42,13 @@ class Cloud(Recorder):
         return name, outputs
 
     def call(self, args: MockCallArgs) -> tuple[dict[Any, Any], list[tuple[str, str]] | None]:
+        if args.token == "pulumi:pulumi:readStackResourceOutputs":
+            assert args.args["stackName"].endswith("/gaia/gaia-test")
+            stash = {"type": "pulumi:index:Stash", "outputs": {"input": self.before, "output": self.before}}
+            urn = "urn:pulumi:gaia-test::gaia::gaia:hadoop:HadoopYarn$pulumi:index:Stash::deployment"
+            return {"outputs": {urn: stash} if self.before else {}}, []
+        if args.token.endswith("getAuthScope"):
+            return {"projectId": "0123456789abcdef", "projectName": "iris-gaia-test"}, []
         name = args.args.get("name", "")
         found: dict[str, Any] = {"id": f"id-{name}", "name": name}
         if args.token.endswith("getFlavor"):
@@ -46,17 +60,31 @@ class Cloud(Recorder):
         return found, []
 
 
-def platform(**changes: Any) -> Made:
-    parsed = settings.parse(config(shares=[SHARE], **changes), "gaia-test")
-    assert isinstance(parsed, Hadoop)
-    return record(lambda: HadoopYarn("gaia-test", parsed), Cloud())
+@pytest.fixture(scope="module", autouse=True)
+def clouds(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """A clouds.yaml with the entries that the config names, and a shell without variables of OpenStack."""
+    file = tmp_path_factory.mktemp("clouds") / "clouds.yaml"
+    auth = {"auth_url": "http://keystone", "username": "u", "password": "p", "project_name": "n", "user_domain_id": "d"}
+    entries = {name: {"auth": auth, "region_name": "r"} for name in ("iris-gaia-test", "iris-gaia-data")}
+    file.write_text(json.dumps({"clouds": entries}))
+    with pytest.MonkeyPatch.context() as patch:
+        for name in [name for name in os.environ if name.startswith("OS_")]:
+            patch.delenv(name)
+        patch.setenv("OS_CLIENT_CONFIG_FILE", str(file))
+        yield
+
+
+def platform(before: dict[str, Any] | None = None, **changes: Any) -> Made:
+    """What the platform registers; `before` is what its state remembers."""
+    parsed = settings.parse(config(shares=[SHARE], **changes), "gaia-test", Hadoop)
+    return record(lambda: HadoopYarn("gaia-test", parsed), Cloud(before))
 
 
 def bundle(made: Made, host: str) -> dict[str, Any]:
     """The bundle that is pushed to a host."""
     stdin = made["Command", host]["stdin"]
     text = stdin["value"] if isinstance(stdin, dict) else stdin
-    literal = re.search(r"sys\.exit\(main\(json\.loads\((.*)\)\)\)\n$", text)
+    literal = re.search(r"json\.loads\((.*)\)\)\)\n$", text)
     assert literal
     found: dict[str, Any] = json.loads(json.loads(literal[1]))
     return found
@@ -93,13 +121,13 @@ def test_every_host_but_the_gateway_is_configured_through_it_with_pinned_keys(ma
 def test_a_host_gets_its_volume_its_share_and_its_roles_units(made: Made) -> None:
     worker = bundle(made, "worker02")
     assert worker["disks"] == [
-        {"serial": "Volume-worker02"[:20], "mount": "/mnt/cinder/data", "filesystem": "btrfs"},
+        {"volume_id": "Volume-worker02", "size_gib": 1024, "mount": "/mnt/cinder/data", "filesystem": "btrfs"},
     ]
     assert worker["ceph_mounts"][0] == {
         "mount": "/data/gaia/GDR3",
         "monitors": "10.206.1.1:6789",
         "path": "/volumes/_nogroup/ab",
-        "identity": "gaia_test_aglais_dr3_ro",
+        "identity": "gaia_test_01234567_aglais_dr3_ro",
         "key": "CEPHX",
         "read_only": True,
     }
@@ -131,3 +159,73 @@ def test_without_configuration_there_is_the_same_infrastructure_and_no_ssh(made:
 def test_sizes_that_contradict_each_other_are_told_by_key() -> None:
     with pytest.raises(SettingsError, match=r"Pulumi.gaia-test.yaml: gaia:sizing.executor_memory_mib is 99999"):
         platform(sizing={"executor_memory_mib": 99999})
+
+
+REMEMBERED = {"name": "gaia-test", "project": "iris-gaia-test", "project_id": "0123456789abcdef", "rebuild": {}}
+
+
+def test_a_deployment_notes_where_it_was_made_as_what_and_what_was_rebuilt(made: Made) -> None:
+    assert made["Stash", "deployment"]["input"] == REMEMBERED
+    rebuilt = platform(hosts={**json.loads(config()["gaia:hosts"]), "rebuild": {"worker03": 1}})
+    assert rebuilt["Stash", "deployment"]["input"]["rebuild"] == {"worker03": 1}
+
+
+def test_a_rebuild_number_that_was_taken_out_of_the_config_is_remembered_and_rebuilds_nothing() -> None:
+    hosts = {**json.loads(config()["gaia:hosts"]), "rebuild": {"worker03": 1}}
+    made = platform({**REMEMBERED, "rebuild": {"worker": 1.0}}, hosts=hosts)
+    assert made["Stash", "deployment"]["input"]["rebuild"] == {"worker": 1, "worker03": 1}
+
+
+def test_a_stack_refuses_another_project_than_the_one_it_was_made_in_by_name() -> None:
+    said = r"gaia:cloud leads to the project 'iris-gaia-test' .* was made in 'iris-gaia-prod' \(fedcba\)"
+    with pytest.raises(SettingsError, match=said):
+        platform({**REMEMBERED, "project": "iris-gaia-prod", "project_id": "fedcba"})
+
+
+def test_a_renamed_stack_says_how_to_keep_its_hosts_and_keeps_them() -> None:
+    with pytest.raises(SettingsError, match=r"`pulumi config set gaia:name gaia-old` keeps them"):
+        platform({**REMEMBERED, "name": "gaia-old"})
+    made = platform({**REMEMBERED, "name": "gaia-old"}, name="gaia-old")
+    assert made["Instance", "worker01"]["name"] == "gaia-old-worker01"
+
+
+@pytest.mark.parametrize(
+    ("variables", "auth", "overruling"),
+    [
+        ({"OS_PROJECT_ID": "x"}, {"username": "u", "user_domain_id": "d", "project_name": "p"}, ["OS_PROJECT_ID"]),
+        ({"OS_PROJECT_ID": "x"}, {"username": "u", "user_domain_id": "d", "project_id": "p"}, []),
+        ({"OS_PROJECT_NAME": "x"}, {"username": "u", "user_domain_id": "d", "project_name": "p"}, []),
+        ({"OS_TENANT_ID": "x"}, {"application_credential_id": "a"}, []),
+        ({"OS_USER_DOMAIN_ID": "x"}, {"username": "u", "project_id": "p"}, ["OS_USER_DOMAIN_ID"]),
+        ({"OS_TOKEN": "x"}, {"application_credential_id": "a"}, ["OS_TOKEN"]),
+        ({"OS_APPLICATION_CREDENTIAL_ID": "x"}, {"username": "u", "project_id": "p"}, ["OS_APPLICATION_CREDENTIAL_ID"]),
+        ({"OS_PASSWORD": "x", "OS_REGION_NAME": "x"}, {"username": "u", "project_id": "p"}, []),
+        ({"OS_PROJECT_ID": ""}, {"username": "u", "project_name": "p"}, []),
+    ],
+)
+def test_what_the_shell_would_overrule_of_an_entry_is_known(
+    variables: dict[str, str], auth: dict[str, str], overruling: list[str]
+) -> None:
+    assert cloud.overruling({"auth_url": "http://keystone", **auth}, variables) == overruling
+
+
+def test_variables_that_would_overrule_the_entry_are_refused_by_name_before_any_request(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("OS_PROJECT_ID", "other")
+    with pytest.raises(SettingsError, match=r"gaia:cloud is 'iris-gaia-test', but the shell sets OS_PROJECT_ID, which"):
+        platform()
+
+
+def test_the_region_of_the_entry_is_said_to_the_provider_whatever_the_shell_says(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("OS_REGION_NAME", "elsewhere")
+    assert platform()["openstack", "deployment"]["region"] == "r"
+
+
+def test_an_entry_that_clouds_yaml_does_not_have_is_told_with_those_that_it_has() -> None:
+    with pytest.raises(
+        SettingsError, match=r"cloud names 'nowhere', .* \(it has: iris-gaia-data, iris-gaia-test\)"
+    ):
+        platform(cloud="nowhere")

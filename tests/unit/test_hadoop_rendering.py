@@ -14,11 +14,12 @@ from xml.etree import ElementTree
 import pytest
 
 from components.hadoop import roles, zeppelin
-from components.hadoop.cluster import Cluster, Download, NotebookUser, Parts
+from components.hadoop.cluster import Cluster, NotebookUser, Parts
 from components.hadoop.ports import SECURITY_GROUPS, Port
 from components.hadoop.sizing import Flavor, compute
 from components.hosts.bundle import File, Unit
 from components.network.ingress import ANYWHERE, Ingress
+from components.settings.hadoop import Archive, Archives
 
 TINY = Flavor(name="general.v1.tiny", vcpus=2, ram_mib=6144)
 SMALL = Flavor(name="general.v1.small", vcpus=6, ram_mib=22528)
@@ -29,16 +30,14 @@ HASH = zeppelin.shiro_hash("correct horse", SALT, 1000)
 
 def cluster(**changes: Any) -> Cluster:
     """A deployment of the sizing medium-04, with these changes."""
-    download = Download(version="1.0", url="https://archives.example/a.tar.gz", sha512="0" * 128)
+    archive = Archive(version="1.0", url="https://archives.example/a.tar.gz", sha512="0" * 128)
     made = Cluster(
         workers=("worker01", "worker02", "worker03", "worker04"),
         gateway_flavor=SMALL,
         master_flavor=TINY,
         worker_flavor=MEDIUM,
         sizes=compute(gateway=SMALL, master=TINY, worker=MEDIUM, workers=4),
-        hadoop=download,
-        spark=download,
-        zeppelin=download,
+        archives=Archives(hadoop=archive, spark=archive, zeppelin=archive),
         notebook_users=(NotebookUser(name="gaia", password_hash=HASH, roles=("admin", "user")),),
         users=("alice", "bob"),
     )
@@ -126,7 +125,7 @@ def test_the_daemons_of_each_role_are_units() -> None:
             *("spark-history.service", "hdfs-checkpoint.timer"),
         },
         "worker": {"datanode.service", "nodemanager.service"},
-        "zeppelin": {"zeppelin.service"},
+        "zeppelin": {"archives.service", "zeppelin.service"},
     }
 
 

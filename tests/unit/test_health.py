@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from components.hadoop import health
+from components.on_host import health
 
 CHECK = {
     "master": "master01",

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import ast
-import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import yaml
 
 from components.hosts import ssh
-from components.hosts.bundle import Bundle, File, Unit
-from components.hosts.configuration import CONFIGURE, fingerprint, program
+from components.hosts.bundle import Bundle, Unit
+from components.hosts.configuration import ON_HOST, fingerprint, program
 from components.hosts.user_data import METADATA_ADDRESS, user_data
 
 MADE = user_data(
@@ -20,7 +21,7 @@ MADE = user_data(
     host_key_private="-----BEGIN OPENSSH PRIVATE KEY-----\nabc\n",
     host_key_public="ssh-ed25519 BBBB\n",
 )
-HEALTH = Path(__file__).parents[2] / "components" / "hadoop" / "health.py"
+APPLY, HEALTH = ON_HOST / "apply.py", ON_HOST / "health.py"
 
 
 def test_user_data_is_a_cloud_config_with_the_pinned_host_key_and_one_login() -> None:
@@ -44,16 +45,16 @@ def test_user_data_knows_nothing_that_changes_during_a_hosts_life() -> None:
     assert not re.search("hadoop|spark|zeppelin|worker02|ceph", MADE)
 
 
-def test_the_pushed_program_is_python_and_ends_with_its_bundle() -> None:
-    text = program(CONFIGURE, Bundle(host="w", files=(File(path="/a", content='"quoted"\n\\'),)).as_dict())
-    call = ast.parse(text).body[-1]
-    literal = next(node.value for node in ast.walk(call) if isinstance(node, ast.Constant))
-    assert isinstance(literal, str)
-    assert json.loads(literal)["files"][0]["content"] == '"quoted"\n\\'
+def test_the_pushed_program_is_run_with_its_own_text_and_its_argument(tmp_path: Path) -> None:
+    source = tmp_path / "told.py"
+    source.write_text("def main(given):\n    print(SOURCE.count('main'), given['a'], end='')\n    return 3\n")
+    pushed = program(source, {"a": '"quoted"\n\\'})
+    done = subprocess.run([sys.executable, "-"], input=pushed, text=True, capture_output=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (3, '2 "quoted"\n\\', "")
 
 
 def test_what_runs_on_a_host_needs_only_the_standard_library() -> None:
-    for source in (CONFIGURE, HEALTH):
+    for source in (APPLY, HEALTH):
         tree = ast.parse(source.read_text())
         names = {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
         names |= {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
@@ -69,9 +70,16 @@ def test_the_fingerprint_changes_with_any_part_of_the_bundle() -> None:
 
 
 def test_every_host_but_the_gateway_is_reached_through_it() -> None:
-    config = ssh.config("gaia-demo", "203.0.113.9", {"zeppelin": "10.10.0.10", "worker01": "10.10.1.1"})
+    addresses = {"zeppelin": "10.10.0.10", "worker01": "10.10.1.1"}
+    config = ssh.config("gaia-demo", "zeppelin", "203.0.113.9", addresses, ["stv"])
     gateway, worker = config.split("Host gaia-demo-worker01")
     assert "HostName 203.0.113.9" in gateway
     assert "ProxyJump" not in gateway
     assert "ProxyJump gaia-demo-zeppelin" in worker
     assert "HostName 10.10.1.1" in worker
+
+
+def test_people_log_in_as_themselves_and_the_deploy_login_is_for_deployments_without_people() -> None:
+    addresses = {"zeppelin": "10.10.0.10"}
+    assert "User" not in re.sub("#.*", "", ssh.config("gaia-demo", "zeppelin", "203.0.113.9", addresses, ["stv"]))
+    assert "  User deploy" in ssh.config("gaia-demo", "zeppelin", "203.0.113.9", addresses, [])

@@ -10,7 +10,12 @@ import pytest
 import yaml
 
 from components import settings
-from components.settings import Data, Hadoop, SettingsError
+from components.hadoop import infrastructure
+from components.hosts.role import generation
+from components.platforms import PLATFORMS
+from components.settings import SettingsError
+from components.settings.common import Operator
+from components.settings.hadoop import Hadoop
 
 ROOT = Path(__file__).parents[2]
 SHA = "0" * 128
@@ -40,14 +45,12 @@ def config(**changes: Any) -> dict[str, str]:
 
 
 def hadoop(**changes: Any) -> Hadoop:
-    parsed = settings.parse(config(**changes), "gaia-test")
-    assert isinstance(parsed, Hadoop)
-    return parsed
+    return settings.parse(config(**changes), "gaia-test", Hadoop)
 
 
 def complaint(**changes: Any) -> str:
     with pytest.raises(SettingsError) as wrong:
-        settings.parse(config(**changes), "gaia-test")
+        infrastructure.plan("gaia-test", hadoop(**changes))
     return str(wrong.value)
 
 
@@ -64,7 +67,7 @@ def test_a_complete_config_is_read_with_its_types() -> None:
 
 
 def test_keys_of_other_namespaces_are_not_ours() -> None:
-    assert settings.parse(config() | {"openstack:region": "x"}, "gaia-test") == hadoop()
+    assert settings.parse(config() | {"openstack:region": "x"}, "gaia-test", Hadoop) == hadoop()
 
 
 def test_an_empty_value_means_not_set() -> None:
@@ -89,13 +92,12 @@ def test_everything_that_is_wrong_is_told_at_once_by_file_and_key() -> None:
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"platform": "kubernets"}, "gaia:platform must be hadoop-yarn or data; is kubernets"),
-        ({"platform": None}, "gaia:platform must be hadoop-yarn or data; is not set"),
+        ({"site": "cumulonimbus"}, "gaia:site must be one of cumulus, arcus, somerville, sandbox; is 'cumulonimbus'"),
         ({"data_cloud": None}, "gaia:data_cloud is not set"),
         ({"colour": "blue"}, "gaia:colour is not a known key"),
         ({"hosts": hosts(worker={"flavor": "x", "volume_gib": 1, "count": 0})}, "gaia:hosts.worker.count"),
-        ({"hosts": hosts(rebuild={"work01": 1})}, "'work01' is neither a role"),
-        ({"hosts": hosts(rebuild={"worker05": 1})}, "gaia:hosts.rebuild names worker05, but hosts.worker.count is 4"),
+        ({"hosts": hosts(rebuild={"work01": 1})}, "hosts.rebuild names work01, which is neither a role"),
+        ({"hosts": hosts(rebuild={"worker05": 1})}, "gaia:hosts.rebuild names worker05, which is neither a role (zepp"),
         ({"hosts": "four"}, "gaia:hosts"),
         ({"shares": [{"name": "a", "mount": "data"}]}, "gaia:shares.0.mount must be an absolute path"),
         ({"shares": [{"name": "a", "mount": "/etc/gaia"}]}, "must not lie in a directory of the system (/etc)"),
@@ -108,13 +110,27 @@ def test_everything_that_is_wrong_is_told_at_once_by_file_and_key() -> None:
             "two shares are mounted on /d",
         ),
         (
+            {"shares": [{"name": "a", "mount": "/data/a"}, {"name": "a", "mount": "/data/b"}]},
+            "gaia:shares: a is there twice, mounted on /data/a and /data/b",
+        ),
+        (
             {"shares": [{"name": name, "mount": name} for name in ("/data/gaia", "/data/gaia-x", "/data/gaia/dr3")]},
             "gaia:shares: /data/gaia/dr3 lies in another share, which is mounted on /data/gaia",
         ),
         ({"operators": [{"name": "stv", "ssh_keys": ["-----BEGIN PRIVATE KEY"]}]}, "it is compromised now"),
         ({"operators": [{"name": "Stv", "ssh_keys": ["ssh-ed25519 AAAA"]}]}, "lower-case letters"),
-        ({"operators": [{"name": "deploy", "ssh_keys": ["ssh-ed25519 AAAA"]}]}, "'deploy' is a login of the platform"),
-        ({"operators": [{"name": "hdfs", "ssh_keys": ["ssh-ed25519 AAAA"]}]}, "'hdfs' is a login of the platform"),
+        *(
+            (
+                {"operators": [{"name": name, "ssh_keys": ["ssh-ed25519 AAAA"]}]},
+                f"gaia:operators.0.name {name!r} is a login of the platform itself, or of the hosts' system",
+            )
+            for name in ("deploy", "hdfs", "backup", "staff", "debian", "systemd-oom")
+        ),
+        (
+            {"operators": [{"name": name, "ssh_keys": ["ssh-ed25519 AAAA"], "uid": 3000} for name in ("a", "b")]},
+            "gaia:operators: a and b have the same uid 3000: set another `uid`",
+        ),
+        ({"sizing": {"executor_cores": 4, "node_vcores": 2}}, "gaia:sizing executor_cores is 4, must be from 1 to 2"),
         ({"spark": {"executor.memory": "1g"}}, "their names begin with 'spark.'"),
         ({"spark": {"spark.a": "b\nspark.c d"}}, "spark.a has more than one line"),
         ({"network": {"external": "i", "storage_network": "s", "storage_cidr": "10.9.0.0/16", "dns": ["ns"]}}, "dns.0"),
@@ -145,10 +161,40 @@ def test_a_mistake_is_named_with_what_is_expected(changes: dict[str, Any], said:
     assert said in complaint(**changes)
 
 
-def test_a_host_is_rebuilt_by_its_own_number_or_its_roles() -> None:
-    rebuild = hadoop(hosts=hosts(rebuild={"worker": 2, "worker03": 1})).hosts
-    assert [rebuild.generation(f"worker0{n}", "worker") for n in (1, 3)] == [2, 3]
-    assert rebuild.generation("master01", "master") == 0
+def test_an_unknown_platform_is_told_with_those_that_are_known() -> None:
+    for platform, said in (("kubernets", "kubernets"), (None, "not set")):
+        with pytest.raises(SettingsError, match=f"gaia:platform must be hadoop-yarn or data; is {said}"):
+            settings.platform_of(config(platform=platform), "gaia-test", PLATFORMS)
+
+
+def test_a_host_is_rebuilt_by_its_own_number_or_its_roles_and_both_are_told_apart() -> None:
+    assert generation("master01", "master", {}) == 0
+    assert generation("zeppelin", "zeppelin", {"zeppelin": 1}) == "1.0"
+    numbers: list[dict[str, int]] = [{}, {"worker": 1}, {"worker03": 1}, {"worker": 1, "worker03": 1}, {"worker": 2}]
+    assert len({generation("worker03", "worker", rebuild) for rebuild in numbers}) == len(numbers)
+
+
+def test_a_site_says_what_its_clouds_have_in_common_and_the_stack_the_rest() -> None:
+    assert hadoop(site="arcus", network=None).network.external == "CUDN-Internet"
+    own = hadoop(site="arcus", network={"external": "other"}).network
+    assert (own.external, own.storage_network) == ("other", "cephfs")
+
+
+def test_what_a_site_says_and_a_platform_does_not_know_is_no_mistake() -> None:
+    values = {"gaia:cloud": "c", "gaia:site": "arcus", "gaia:catalogue_shares": '[{"name": "a", "size_gib": 1}]'}
+    assert settings.parse(values, "gaia-data", PLATFORMS["data"].settings)
+
+
+@pytest.mark.parametrize("site", ["cumulus", "arcus", "somerville", "sandbox"])
+def test_every_site_is_enough_for_a_stack_that_names_its_hosts(site: str) -> None:
+    assert hadoop(site=site, network=None, image=None)
+
+
+def test_an_operators_uid_follows_from_the_name_alone() -> None:
+    first = Operator(name="stv", ssh_keys=("ssh-ed25519 AAAA",))
+    assert first.user_id == Operator(name="stv", ssh_keys=("ssh-ed25519 BBBB",)).user_id
+    assert 20_000 <= first.user_id <= 59_999
+    assert Operator(name="stv", ssh_keys=("ssh-ed25519 AAAA",), uid=3000).user_id == 3000
 
 
 def test_secret_keys_are_not_read_through_the_settings() -> None:
@@ -170,7 +216,8 @@ def test_every_committed_stack_file_is_valid_or_lacks_only_what_is_not_ours_to_s
     given = {key: value if isinstance(value, str) else json.dumps(value) for key, value in values.items()}
     stack = file.name.split(".")[1]
     try:
-        assert isinstance(settings.parse(given, stack), Hadoop | Data)
+        platform = settings.platform_of(given, stack, PLATFORMS)
+        assert settings.parse(given, stack, PLATFORMS[platform].settings)
     except SettingsError as wrong:
         if stack == "gaia-dev":
             assert "gaia:platform must be hadoop-yarn or data; is kubernetes" in str(wrong)
@@ -183,7 +230,7 @@ def test_every_committed_stack_file_is_valid_or_lacks_only_what_is_not_ours_to_s
 
 def test_every_key_of_the_settings_is_declared_in_the_project_file() -> None:
     declared = set(yaml.safe_load((ROOT / "Pulumi.yaml").read_text())["config"])
-    known = {f"gaia:{key}" for model in settings.PLATFORMS.values() for key in model.model_fields}
+    known = {f"gaia:{key}" for platform in PLATFORMS.values() for key in platform.settings.model_fields}
     assert declared == known | {"gaia:platform"}
 
 

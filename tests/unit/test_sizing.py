@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import itertools
-from dataclasses import fields
 
 import pytest
 
-from components.hadoop.sizing import Flavor, Overrides, Sizes, SizingError, compute
+from components.hadoop.sizing import Flavor, Sizes, SizingError, compute
+from components.settings.hadoop import Sizing
 
 TINY = Flavor(name="general.v1.tiny", vcpus=2, ram_mib=6144)
 SMALL = Flavor(name="general.v1.small", vcpus=6, ram_mib=22528)
@@ -16,7 +16,7 @@ GIB = 1024
 
 
 def sizes(worker: Flavor, workers: int, gateway: Flavor = SMALL, **overrides: int) -> Sizes:
-    return compute(gateway=gateway, master=TINY, worker=worker, workers=workers, overrides=Overrides(**overrides))
+    return compute(gateway=gateway, master=TINY, worker=worker, workers=workers, overrides=Sizing(**overrides))
 
 
 def test_four_medium_workers_get_the_settings_that_were_in_force() -> None:
@@ -77,7 +77,7 @@ def test_no_core_and_little_memory_are_left_over() -> None:
         assert found.container_max_mib - found.executors_per_node * found.container_min_mib < 2 * GIB
 
 
-@pytest.mark.parametrize("key", [field.name for field in fields(Overrides)])
+@pytest.mark.parametrize("key", list(Sizing.model_fields))
 def test_each_size_may_be_set_by_hand(key: str) -> None:
     computed = getattr(sizes(MEDIUM, 4), key)
     assert getattr(sizes(MEDIUM, 4, **{key: max(computed - 1, 1)}), key) == max(computed - 1, 1)

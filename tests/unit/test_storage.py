@@ -7,8 +7,13 @@ import pytest
 from components.storage.shares import Export, cephx_identity
 
 
-def test_a_cephx_identity_names_deployment_and_share_without_hyphens() -> None:
-    assert cephx_identity("gaia-test", "aglais-data-gaia-dr3-2048") == "gaia_test_aglais_data_gaia_dr3_2048"
+def test_a_cephx_identity_names_deployment_share_and_mode_without_hyphens() -> None:
+    identity = cephx_identity("gaia-test", "0123456789abcdef", "aglais-data-gaia-dr3-2048", "ro")
+    assert identity == "gaia_test_01234567_aglais_data_gaia_dr3_2048_ro"
+
+
+def test_deployments_of_one_name_in_two_projects_have_identities_of_their_own() -> None:
+    assert len({cephx_identity("gaia-test", project, "dr3", "ro") for project in ("0" * 32, "1" * 32)}) == 2
 
 
 def test_an_export_location_splits_into_monitors_and_path() -> None:

@@ -1,0 +1,182 @@
+"""How the hosts of a hadoop-yarn platform become one: shares, passwords, each host's bundle, the health check."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pulumi
+import pulumi_command as command
+import pulumi_random as random
+
+from components import cloud
+from components.hadoop import ports, zeppelin
+from components.hadoop.bundles import bundle
+from components.hadoop.cluster import Cluster, NotebookUser
+from components.hadoop.infrastructure import Found, Infrastructure
+from components.hosts.bundle import Bundle, CephMount, Disk
+from components.hosts.configuration import ON_HOST, Access, Configuration, program
+from components.hosts.distribution import DISTRIBUTIONS
+from components.hosts.host import Host
+from components.record import Record
+from components.secret import secret
+from components.settings import PROJECT
+from components.settings.hadoop import Hadoop
+from components.storage.shares import Export, ShareGrant, ShareGrantArgs
+
+PASSWORD_LENGTH, SALT_BYTES = 20, 16
+
+
+@dataclass(frozen=True, kw_only=True)
+class Login:
+    """The notebook's first login: the password, and what Shiro keeps of it."""
+
+    user: str
+    password: pulumi.Output[str]
+    password_hash: pulumi.Output[str]
+
+
+def configure(
+    settings: Hadoop, record: Record, found: Found, made: Infrastructure, data: cloud.Entry, parent: pulumi.Resource
+) -> Login:
+    """Push every host's configuration and wait until the platform works; all resources are children of `parent`.
+
+    The gateway comes first: it gets the archives from their publishers, and the others get them from there.
+    """
+    child = pulumi.ResourceOptions(parent=parent)
+    login = _login(settings, child)
+    plain = _cluster(settings, found, made)
+    cluster = login.password_hash.apply(
+        lambda hashed: replace(
+            plain, notebook_users=(NotebookUser(name=login.user, password_hash=hashed, roles=("admin", "user")),)
+        )
+    )
+    mounts = pulumi.Output.all(*(_mount(grant) for grant in _grants(settings, record, data, child)))
+    gateway = Access(
+        address=made.floating_ip.address,
+        private_key=made.key.private_key_openssh,
+        host_key=made.gateway.host_key,
+    )
+
+    def push(host: Host, after: Sequence[pulumi.Resource]) -> Configuration:
+        access = gateway if host is made.gateway else replace(gateway, address=host.address, host_key=host.host_key)
+        access = access if host is made.gateway else replace(access, proxy=gateway)
+        ready = [host.server, host.volume.attachment, *made.reachable, *made.groups.rules[host.group], *made.mountable]
+        content = _bundle(settings, made, host, cluster, mounts)
+        return Configuration(host.hostname, access, content, host.server.id, [*ready, *after], child)
+
+    first = push(made.gateway, ())
+    others = [push(host, [first.command]) for host in made.hosts.values() if host is not made.gateway]
+    _health(made, gateway, [one.applied for one in (first, *others)], parent)
+    return login
+
+
+def _login(settings: Hadoop, child: pulumi.ResourceOptions) -> Login:
+    """The password of the config, or a generated one."""
+    given = pulumi.Config(PROJECT).get_secret("notebook_password")
+    password: pulumi.Output[str] = (
+        given or random.RandomPassword("notebook", length=PASSWORD_LENGTH, special=False, opts=child).result
+    )
+    salt = random.RandomBytes("notebook-salt", length=SALT_BYTES, opts=child)
+    hashed = pulumi.Output.all(password, salt.base64).apply(lambda known: zeppelin.shiro_hash(known[0], known[1]))
+    return Login(user=settings.notebook.user, password=secret(password), password_hash=hashed)
+
+
+def _grants(settings: Hadoop, record: Record, data: cloud.Entry, child: pulumi.ResourceOptions) -> list[ShareGrant]:
+    if not settings.shares:
+        return []
+    provider = data.provider("data")
+    return [
+        ShareGrant(
+            share.name,
+            ShareGrantArgs(
+                share=share.name,
+                mount=share.mount,
+                mode=share.mode,
+                deployment=record.name,
+                project_id=record.project_id,
+                data_provider=provider,
+            ),
+            child,
+        )
+        for share in settings.shares
+    ]
+
+
+def _mount(grant: ShareGrant) -> pulumi.Output[CephMount]:
+    def made(known: Sequence[str]) -> CephMount:
+        export = Export.parse(known[0])
+        return CephMount(
+            mount=grant.mount,
+            monitors=export.monitors,
+            path=export.path,
+            identity=grant.identity,
+            key=known[1],
+            read_only=grant.mode == "ro",
+        )
+
+    return pulumi.Output.all(grant.location, grant.key).apply(made)
+
+
+def _cluster(settings: Hadoop, found: Found, made: Infrastructure) -> Cluster:
+    return Cluster(
+        workers=tuple(name for name, host in made.hosts.items() if host.role == "worker"),
+        gateway_flavor=found.flavors["zeppelin"],
+        master_flavor=found.flavors["master"],
+        worker_flavor=found.flavors["worker"],
+        sizes=found.sizes,
+        java_home=DISTRIBUTIONS[settings.image.family].java_home,
+        replication=settings.replication,
+        users=tuple(operator.name for operator in settings.operators),
+        spark_settings=tuple(sorted(settings.spark.items())),
+        archives=settings.archives,
+    )
+
+
+def _bundle(
+    settings: Hadoop,
+    made: Infrastructure,
+    host: Host,
+    cluster: pulumi.Output[Cluster],
+    mounts: pulumi.Output[list[CephMount]],
+) -> pulumi.Output[Bundle]:
+    addresses = {name: other.address for name, other in made.hosts.items()}
+
+    def content(known: Sequence[Any]) -> Bundle:
+        return bundle(
+            host=host.hostname,
+            role=host.role,
+            cluster=known[0],
+            addresses=addresses,
+            distribution=DISTRIBUTIONS[settings.image.family],
+            operators=settings.operators,
+            python=settings.python,
+            disk=Disk(volume_id=known[1], size_gib=host.volume.size, mount=host.volume.mount),
+            mounts=known[2],
+        )
+
+    return pulumi.Output.all(cluster, host.volume.volume_id, mounts).apply(content)
+
+
+def _health(
+    made: Infrastructure, gateway: Access, applied: Sequence[pulumi.Output[str]], parent: pulumi.Resource
+) -> None:
+    check = {
+        "master": "master01",
+        "workers": [name for name, host in made.hosts.items() if host.role == "worker"],
+        "namenode": f"http://master01:{ports.Port.NAMENODE_HTTP:d}",
+        "resourcemanager": f"http://master01:{ports.Port.RM_HTTP:d}",
+        "zeppelin": f"http://localhost:{ports.Port.ZEPPELIN:d}",
+    }
+    command.remote.Command(
+        "health",
+        connection=gateway.connection(),
+        create="python3 -",
+        stdin=program(ON_HOST / "health.py", check),
+        logging=command.remote.Logging.STDERR,
+        add_previous_output_in_env=False,
+        # whatever was configured anew has to be seen working again
+        triggers=list(applied),
+        opts=pulumi.ResourceOptions(parent=parent, delete_before_replace=True),
+    )

@@ -1,0 +1,41 @@
+"""The one registry of platforms: what `gaia:platform` may be, its settings, the component that builds it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from pydantic import BaseModel
+
+from components import settings
+from components.data import DataPlatform
+from components.hadoop.platform import HadoopYarn
+from components.settings.data import Data
+from components.settings.hadoop import Hadoop
+
+
+class Built(Protocol):
+    """A platform that has been built: `exports` are its stack's outputs."""
+
+    exports: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Platform:
+    """A kind of stack."""
+
+    settings: type[BaseModel]
+    component: Callable[[str, Any], Built]
+
+
+PLATFORMS: Mapping[str, Platform] = {
+    "hadoop-yarn": Platform(Hadoop, HadoopYarn),
+    "data": Platform(Data, DataPlatform),
+}
+
+
+def build(stack: str, config: Mapping[str, str]) -> Built:
+    """Build a stack's platform by its config. Raises SettingsError with all that is wrong in it."""
+    platform = PLATFORMS[settings.platform_of(config, stack, PLATFORMS)]
+    return platform.component(stack, settings.parse(config, stack, platform.settings))

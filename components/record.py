@@ -1,0 +1,84 @@
+"""What a deployment remembers of itself in its state: where it was made, as what, and what was rebuilt.
+
+A state's resources are ids in one project. With the credentials of another they would all look deleted, or be made a
+second time there; and a renamed stack would get all its hosts anew, under the new name.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import pulumi
+import pulumi_openstack as openstack
+from pulumi.runtime import invoke
+
+from components.cloud import project_of
+from components.settings import PROJECT, SettingsError
+
+NAME = "deployment"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Record:
+    """`name`: what names in the cloud begin with; `project` and `project_id`: Keystone's project; `rebuild`: the last
+    number that each host or role had in `gaia:hosts.rebuild`, also after it was taken out of the config.
+    """
+
+    name: str
+    project: str
+    project_id: str
+    rebuild: dict[str, int] = field(default_factory=dict)
+
+    def keep(self, opts: pulumi.ResourceOptions) -> None:
+        """Note it in the state: a Stash, which is nothing in the cloud."""
+        pulumi.Stash(NAME, input=asdict(self), opts=opts)
+
+
+def last(stack: str) -> Record | None:
+    """What the stack's state remembers; None for a stack that has made nothing yet.
+
+    The state is read by the engine, as for a reference to another stack: before anything is registered, so that it
+    can be acted on at once, also in a preview.
+    """
+    name = f"{pulumi.get_organization()}/{pulumi.get_project()}/{stack}"
+    found = invoke("pulumi:pulumi:readStackResourceOutputs", {"stackName": name}).value or {}
+    for urn, resource in found.get("outputs", {}).items():
+        if urn.endswith(f"pulumi:index:Stash::{NAME}"):
+            noted: dict[str, Any] = resource["outputs"]["input"]
+            rebuild = {host: int(number) for host, number in noted["rebuild"].items()}
+            return Record(**{**noted, "rebuild": rebuild})
+    return None
+
+
+def noted(stack: str, name: str, provider: openstack.Provider, rebuild: dict[str, int] | None = None) -> Record:
+    """The record of a deployment called `name`, in the project that its provider leads to.
+
+    Raises SettingsError where the stack is not where, or what, it was made.
+    """
+    project = project_of(provider)
+    now = Record(name=name, project=project.name, project_id=project.id, rebuild=rebuild or {})
+    return check(stack, now, last(stack))
+
+
+def check(stack: str, now: Record, before: Record | None) -> Record:
+    """The record to keep from now on. Raises SettingsError where the stack is not where, or what, it was made."""
+    if before is None:
+        return now
+    wrong = []
+    if before.project_id != now.project_id:
+        wrong.append(
+            f"cloud leads to the project {now.project!r} ({now.project_id}), but this stack was made in "
+            f"{before.project!r} ({before.project_id}): name that project's entry of clouds.yaml, or, for a second "
+            f"deployment, make a stack of its own"
+        )
+    if before.name != now.name:
+        wrong.append(
+            f"name is {now.name!r}, but this stack was made as {before.name!r}, and so are its hosts called: "
+            f"`pulumi config set {PROJECT}:name {before.name}` keeps them (another name would replace them all)"
+        )
+    if wrong:
+        raise SettingsError.of(stack, wrong)
+    return Record(
+        name=now.name, project=now.project, project_id=now.project_id, rebuild={**before.rebuild, **now.rebuild}
+    )

@@ -1,0 +1,93 @@
+"""The stack's settings: typed, validated, with every error at once. No cloud calls.
+
+`Pulumi.yaml` declares the keys with their descriptions; a stack's own file sets them, over what its site and
+`versions.toml` say. Keys are read in the project's namespace: `gaia:cloud`, `gaia:hosts`, ...
+"""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from components.settings.base import PROJECT, SettingsError, problems
+
+__all__ = ["PROJECT", "SECRET_KEYS", "SettingsError", "parse", "platform_of", "versions"]
+
+SITES = Path(__file__).with_name("sites.yaml")
+VERSIONS = Path(__file__).parents[2] / "versions.toml"
+# Keys whose values are secrets: read one by one by the program as Pulumi secrets, never through the settings. Each
+# with the least number of characters that it must have.
+SECRET_KEYS = {"notebook_password": 12}
+
+M = TypeVar("M", bound=BaseModel)
+Values = dict[str, Any]
+
+
+def versions() -> Values:
+    """The one versions file."""
+    return tomllib.loads(VERSIONS.read_text(encoding="utf-8"))
+
+
+def platform_of(config: Mapping[str, str], stack: str, known: Mapping[str, object]) -> str:
+    """Which platform a stack is of. Raises SettingsError when it is none of those that are known."""
+    platform = _own(config).get("platform", "")
+    if platform not in known:
+        raise SettingsError.of(stack, [f"platform must be {' or '.join(known)}; is {platform or 'not set'}"])
+    return platform
+
+
+def parse(config: Mapping[str, str], stack: str, model: type[M]) -> M:
+    """The typed settings of a stack from its config (full keys, such as `gaia:cloud`, to text).
+
+    Raises SettingsError with one line for each thing that is wrong: file, key, what is expected.
+    """
+    given = _own(config)
+    given.pop("platform", None)
+    wrong = [
+        f"{key} has {len(given[key])} characters, must have {least} or more"
+        for key, least in SECRET_KEYS.items()
+        if key in given and len(given[key]) < least
+    ]
+    values = {key: _decode(text, model, key) for key, text in given.items() if key not in SECRET_KEYS}
+    # Pulumi.yaml declares every platform's keys, with an empty default: empty means not set
+    values = {key: value for key, value in values.items() if value not in ("", {}, [])}
+    sites, site = yaml.safe_load(SITES.read_text(encoding="utf-8")), values.get("site")
+    if site and site not in sites:
+        wrong.append(f"site must be one of {', '.join(sites)}; is {site!r}")
+    below = _over({"archives": versions()["archives"]}, sites.get(site, {}))
+    try:
+        settings = model.model_validate(_over({k: v for k, v in below.items() if k in model.model_fields}, values))
+    except ValidationError as error:
+        wrong += problems(error)
+    if wrong:
+        raise SettingsError.of(stack, wrong)
+    return settings
+
+
+def _own(config: Mapping[str, str]) -> dict[str, str]:
+    prefix = PROJECT + ":"
+    return {key.removeprefix(prefix): value for key, value in config.items() if key.startswith(prefix)}
+
+
+def _decode(text: str, model: type[BaseModel], key: str) -> Any:
+    """Pulumi hands every value over as text: objects and lists are JSON, scalars are as written."""
+    field = model.model_fields.get(key)
+    if field is not None and field.annotation is str:
+        return text
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError:
+        return text
+
+
+def _over(below: Any, above: Any) -> Any:
+    """One piece of config laid over another: objects key by key, everything else as a whole."""
+    if not (isinstance(below, dict) and isinstance(above, dict)):
+        return above
+    return {**below, **{key: _over(below[key], value) if key in below else value for key, value in above.items()}}

@@ -1,0 +1,87 @@
+"""What every platform's settings are made of: strict models, named types, and errors that name file and key."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
+
+PROJECT = "gaia"
+# Where nothing may be mounted over: the system's own directories, and those of the platform's volumes.
+SYSTEM_DIRECTORIES = frozenset(
+    (
+        *("bin", "boot", "dev", "etc", "home", "lib", "lib32", "lib64", "mnt", "opt"),
+        *("proc", "root", "run", "sbin", "srv", "sys", "tmp", "usr", "var"),
+    )
+)
+
+
+class SettingsError(Exception):
+    """The stack's config is wrong. Its text lists every error by key and says what is expected."""
+
+    @classmethod
+    def of(cls, stack: str, problems: Iterable[str]) -> SettingsError:
+        """The error of a stack's file; each problem begins with the key that it is about."""
+        return cls("\n".join(f"  Pulumi.{stack}.yaml: {PROJECT}:{problem}" for problem in problems))
+
+
+class Model(BaseModel):
+    """Refuses unknown keys, so that a misspelt one is an error and not a silent default."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def _absolute(path: str) -> str:
+    if not re.fullmatch(r"(/[A-Za-z0-9._-]+)+", path):
+        raise ValueError(
+            f"must be an absolute path without spaces or a trailing slash, such as /data/gaia/GDR3; is {path!r}"
+        )
+    return path
+
+
+def _mount(path: str) -> str:
+    top = _absolute(path).split("/")[1]
+    if top in SYSTEM_DIRECTORIES:
+        raise ValueError(f"must not lie in a directory of the system (/{top}); use /data/... or /user/...; is {path!r}")
+    return path
+
+
+def _name(name: str) -> str:
+    if not re.fullmatch(r"[a-z][a-z0-9-]{0,30}", name):
+        raise ValueError(f"must be 1 to 31 lower-case letters, digits and '-', beginning with a letter; is {name!r}")
+    return name
+
+
+def _sha512(digest: str) -> str:
+    if not re.fullmatch(r"[0-9a-f]{128}", digest):
+        raise ValueError("must be 128 hexadecimal digits: publishers offer it as URL.sha512 beside the archive")
+    return digest
+
+
+def _url(url: str) -> str:
+    if not re.fullmatch(r"https?://[^\s/]+(/\S*)?", url):
+        raise ValueError(f"must be an http:// or https:// URL; is {url!r}")
+    return url
+
+
+MountPoint = Annotated[str, AfterValidator(_mount)]
+Name = Annotated[str, AfterValidator(_name)]
+Sha512 = Annotated[str, AfterValidator(_sha512)]
+Url = Annotated[str, AfterValidator(_url)]
+
+
+def problems(error: ValidationError) -> Iterable[str]:
+    """What pydantic found, a line for each, beginning with its key."""
+    for detail in error.errors():
+        key = ".".join(str(part) for part in detail["loc"])
+        message = str(detail["msg"]).removeprefix("Value error, ")
+        if detail["type"] == "extra_forbidden":
+            message = "is not a known key"
+        elif detail["type"] == "missing":
+            message = "is not set"
+        elif detail["type"] != "value_error":
+            message = f"{message[0].lower()}{message[1:]}; is {detail['input']!r}"
+        for line in message.splitlines():
+            yield f"{key} {line}" if key else line

@@ -1,0 +1,156 @@
+"""Settings of the platform `hadoop-yarn`."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any, Literal, Self
+
+from pydantic import Field, field_validator, model_validator
+
+from components.settings.base import Model, Name, Sha512, Url
+from components.settings.common import Deployment, Image
+
+DEFAULT_REPLICATION = 2
+# Spark refuses a JVM of less than 1.5 times its 300 MiB of reserved memory (UnifiedMemoryManager).
+SPARK_MIN_HEAP = 450
+MIN_OVERHEAD = 384  # MiB; Spark's spark.executor.minMemoryOverhead
+
+
+class HostsOfRole(Model):
+    """What the hosts of one role are made of, and how many there are."""
+
+    flavor: str = Field(min_length=1)
+    volume_gib: int = Field(ge=1, le=65536, description="size of the role's Cinder volume in GiB")
+    count: int = Field(1, ge=1, le=1)
+
+
+class Workers(HostsOfRole):
+    """The workers: any number of them."""
+
+    count: int = Field(ge=1, le=250)
+
+
+class Hosts(Model):
+    """The deployment's hosts by role, and which of them to rebuild on purpose."""
+
+    zeppelin: HostsOfRole
+    master: HostsOfRole
+    worker: Workers
+    configure: bool = Field(True, description="false: infrastructure only, for benchmarks")
+    rebuild: dict[str, int] = Field({}, description="host or role -> number; a changed number replaces those servers")
+
+    def of(self, role: str) -> HostsOfRole:
+        """The hosts of a role, by its key."""
+        found: HostsOfRole = getattr(self, role)
+        return found
+
+
+class Archive(Model):
+    """What hosts download: its version, URL and SHA-512."""
+
+    version: str = Field(min_length=1)
+    url: Url
+    sha512: Sha512
+
+
+class Archives(Model):
+    """The three programs that come as archives."""
+
+    hadoop: Archive
+    spark: Archive
+    zeppelin: Archive
+
+
+class Python(Model):
+    """The Python libraries of every host. `find_links` is a directory of wheels for hosts without a package index."""
+
+    requirements: tuple[str, ...] = ()
+    find_links: Url | Literal[""] = ""
+
+
+class Sizing(Model):
+    """Overrides of computed sizes, one by one. Unset means computed from the flavors (components/hadoop/sizing.py)."""
+
+    container_max_mib: int | None = Field(None, ge=SPARK_MIN_HEAP + MIN_OVERHEAD)
+    container_min_mib: int | None = Field(None, ge=1)
+    node_vcores: int | None = Field(None, ge=1)
+    driver_memory_mib: int | None = Field(None, ge=SPARK_MIN_HEAP)
+    driver_max_result_mib: int | None = Field(None, ge=1)
+    am_memory_mib: int | None = Field(None, ge=256)
+    am_cores: int | None = Field(None, ge=1)
+    executor_memory_mib: int | None = Field(None, ge=SPARK_MIN_HEAP)
+    executor_cores: int | None = Field(None, ge=1)
+    executor_instances: int | None = Field(None, ge=1)
+    namenode_heap_mib: int | None = Field(None, ge=1)
+    resourcemanager_heap_mib: int | None = Field(None, ge=1)
+    history_heap_mib: int | None = Field(None, ge=1)
+    datanode_heap_mib: int | None = Field(None, ge=1)
+    nodemanager_heap_mib: int | None = Field(None, ge=1)
+    zeppelin_heap_mib: int | None = Field(None, ge=1)
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        if self.executor_cores and self.node_vcores and self.executor_cores > self.node_vcores:
+            raise ValueError(
+                f"executor_cores is {self.executor_cores}, must be from 1 to {self.node_vcores} (node_vcores)"
+            )
+        return self
+
+
+class Notebook(Model):
+    """The notebook's first login. Its password is `gaia:notebook_password`, or generated when that is not set."""
+
+    user: Name = "gaia"
+
+
+class Hdfs(Model):
+    """HDFS is for temporary data on volumes that Ceph replicates already: keep its own copies few."""
+
+    replication: int | None = Field(None, ge=1, le=10, description="copies of a block; 2 where there are two workers")
+
+
+class Hadoop(Deployment):
+    """Settings of the platform `hadoop-yarn`."""
+
+    image: Image
+    hosts: Hosts
+    archives: Archives
+    python: Python = Python()
+    notebook: Notebook = Notebook()
+    sizing: Sizing = Sizing()
+    spark: dict[str, str] = Field({}, description="further lines of spark-defaults.conf")
+    hdfs: Hdfs = Hdfs()
+
+    @field_validator("spark", mode="before")
+    @classmethod
+    def _as_written(cls, spark: Any) -> Any:
+        """`pulumi config set` makes numbers and booleans of what looks like them: Spark wants the text."""
+        if not isinstance(spark, dict):
+            return spark
+        return {key: value if isinstance(value, str) else json.dumps(value) for key, value in spark.items()}
+
+    @field_validator("spark")
+    @classmethod
+    def _lines(cls, spark: dict[str, str]) -> dict[str, str]:
+        for key, value in spark.items():
+            if not re.fullmatch(r"spark\.\S+", key):
+                raise ValueError(f"{key!r} is no setting of Spark: their names begin with 'spark.'")
+            if "\n" in value:
+                raise ValueError(f"{key} has more than one line: spark-defaults.conf has one for each setting")
+        return spark
+
+    @property
+    def replication(self) -> int:
+        """Copies of each HDFS block."""
+        return self.hdfs.replication or min(DEFAULT_REPLICATION, self.hosts.worker.count)
+
+    def conflicts(self) -> list[str]:
+        """What cannot be together, each beginning with its key."""
+        wrong, workers = super().conflicts(), self.hosts.worker.count
+        if self.replication > workers:
+            wrong.append(
+                f"hdfs.replication is {self.replication}, but hosts.worker.count is {workers}: "
+                "no block could ever have that many copies"
+            )
+        return wrong
