@@ -35,11 +35,6 @@ def program(source: Path, argument: Mapping[str, object]) -> str:
     )
 
 
-def fingerprint(bundle: Bundle) -> str:
-    """A digest of the whole bundle: what a change is told by, without showing what it holds."""
-    return hashlib.sha256(json.dumps(bundle.as_dict(), sort_keys=True).encode()).hexdigest()
-
-
 @dataclass(frozen=True, kw_only=True)
 class Access:
     """How to reach a host by SSH: `proxy` is the gateway's own access, for all hosts but the gateway."""
@@ -95,15 +90,16 @@ class Configuration(pulumi.ComponentResource):
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__("gaia:hosts:Configuration", name, None, opts)
+        pushed = secret(bundle.apply(lambda made: program(ON_HOST / "apply.py", made.as_dict())))
         self.command = command.remote.Command(
             name,
             connection=access.connection(),
             create=REMOTE,
-            stdin=secret(bundle.apply(lambda made: program(ON_HOST / "apply.py", made.as_dict()))),
+            stdin=pushed,
             logging=command.remote.Logging.STDERR,
             add_previous_output_in_env=False,
             # a replaced server has lost its configuration
-            triggers=[server_id, bundle.apply(fingerprint)],
+            triggers=[server_id, pushed.apply(lambda text: hashlib.sha256(text.encode()).hexdigest())],
             opts=pulumi.ResourceOptions(parent=self, depends_on=list(depends_on), delete_before_replace=True),
         )
         self.applied = self.command.id

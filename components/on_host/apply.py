@@ -37,7 +37,8 @@ MANIFEST = STATE / "manifest.json"
 PENDING = STATE / "pending.json"
 BOOT = STATE / "boot.json"  # what the boot needs of the last bundle
 PROGRAM = Path("/usr/local/lib/gaia/host.py")  # this program, for the boot
-LOCK = Path("/run/gaia-configure.lock")
+RUN = Path("/run")
+LOCK = RUN / "gaia-configure.lock"
 FSTAB = Path("/etc/fstab")
 HOSTS = Path("/etc/hosts")
 BY_ID = Path("/dev/disk/by-id")
@@ -512,14 +513,15 @@ def trees(bundle: Bundle) -> dict[str, str]:
 def sweep(bundle: Bundle, before: dict[str, Any]) -> dict[str, list[str]]:
     """Remove what is neither in use nor was until the last change: what runs may have been started with that.
 
-    Returns what is kept: link -> directories, the one in use first.
+    Also what was never finished. Returns what is kept: link -> directories, the one in use first.
     """
     known: dict[str, list[str]] = before.get("trees", {})
     kept = {link: [now, *(old for old in known.get(link, []) if old != now)][:2] for link, now in trees(bundle).items()}
-    for link, directories in kept.items():
-        for old in known.get(link, []):
-            if old not in directories:
-                shutil.rmtree(old, ignore_errors=True)
+    needed = {directory for directories in kept.values() for directory in directories}
+    for place in {Path(directory).parent for directory in needed}:
+        for tree in place.iterdir():
+            if tree.is_dir() and not tree.is_symlink() and str(tree) not in needed:
+                shutil.rmtree(tree, ignore_errors=True)
     files = {Path(archive["keep"]) for archive in bundle["archives"] if archive["keep"]}
     for directory in {file.parent for file in files}:
         for file in set(directory.iterdir()) - files:
@@ -642,7 +644,7 @@ def boot(bundle: Bundle, _changes: Changes) -> None:
 
 def booted(verb: str) -> int:
     """One of the two steps of a boot; the exit status. Daemons that did not start for want of a volume start then."""
-    bundle, changes = json.loads(BOOT.read_text(encoding="utf-8")), Changes(Path(f"/run/gaia-{verb}.json"))
+    bundle, changes = json.loads(BOOT.read_text(encoding="utf-8")), Changes(RUN / f"gaia-{verb}.json")
     try:
         with exclusive(wait=False):
             if verb == "volumes":

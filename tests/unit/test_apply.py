@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import http.server
+import json
 import os
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from components.hosts.bundle import Archive, Bundle, CephMount, File, Link, Unit
+from components.hosts.bundle import Archive, Bundle, CephMount, File, Link, PythonEnvironment, Unit
 from components.on_host import apply
 from components.on_host.apply import Changes, Failed
 
@@ -120,21 +122,184 @@ def test_a_download_that_is_not_there_is_tried_again_and_then_named(
     assert len(pauses) == apply.DOWNLOAD_TRIES - 1
 
 
-def test_an_archive_is_unpacked_without_its_top_directory_and_replaced_when_its_checksum_changes(
+class CutOff(http.server.BaseHTTPRequestHandler):
+    """Answers with less than it says that it will send; the second time with all of it."""
+
+    asked = 0
+
+    def do_GET(self) -> None:
+        CutOff.asked += 1
+        self.send_response(200)
+        self.send_header("Content-Length", "7")
+        self.end_headers()
+        self.wfile.write(b"content" if CutOff.asked > 1 else b"cont")
+
+    def log_message(self, *_: Any) -> None:
+        """Quiet."""
+
+
+def test_a_download_that_ends_early_is_tried_again_and_not_called_tampering(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("time.sleep", lambda _: None)
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), CutOff)
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+    thread.start()
+    try:
+        url = f"http://127.0.0.1:{server.server_port}/a.tgz"
+        apply.download(url, hashlib.sha512(b"content").hexdigest(), tmp_path / "a.tgz")
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+    assert (tmp_path / "a.tgz").read_bytes() == b"content"
+    assert CutOff.asked == 2
+
+
+def an_archive(root: Path, url: str, directory: Path, version: str, keep: str = "") -> Archive:
+    """An archive of a tool in this version, served at the URL."""
+    (directory / f"tool-{version}" / "bin").mkdir(parents=True)
+    (directory / f"tool-{version}" / "bin" / f"run{version}").write_text(version)
+    apply.run("tar", "-czf", str(root / f"tool-{version}.tgz"), "-C", str(directory), f"tool-{version}")
+    digest = hashlib.sha512((root / f"tool-{version}.tgz").read_bytes()).hexdigest()
+    place = str(directory / "opt" / "tool")
+    return Archive(
+        name=f"tool-{version}", url=f"{url}/tool-{version}.tgz", sha512=digest, directory=place, keep=keep
+    )  # fmt: skip
+
+
+def test_an_archive_is_unpacked_without_its_top_directory_beside_the_one_in_use_and_switched_at_once(
     served: tuple[Path, str], tmp_path: Path, changes: Changes
 ) -> None:
-    root, url = served
+    place = tmp_path / "opt" / "tool"
     for version in ("1", "2"):
-        (tmp_path / f"tool-{version}" / "bin").mkdir(parents=True)
-        (tmp_path / f"tool-{version}" / "bin" / f"run{version}").write_text(version)
-        apply.run("tar", "-czf", str(root / "tool.tgz"), "-C", str(tmp_path), f"tool-{version}")
-        digest = hashlib.sha512((root / "tool.tgz").read_bytes()).hexdigest()
-        target = tmp_path / "opt" / "tool"
-        target.parent.mkdir(exist_ok=True)
-        archive = Archive(name="tool", url=f"{url}/tool.tgz", sha512=digest, directory=str(target))
+        archive = an_archive(*served, tmp_path, version)
         apply.archives(Bundle(host="w", archives=(archive,)).as_dict(), changes)
-        assert [path.name for path in (target / "bin").iterdir()] == [f"run{version}"]
-    assert changes.touch([str(target)])
+        assert [path.name for path in (place / "bin").iterdir()] == [f"run{version}"]
+    assert changes.touch([str(place)])
+    assert sorted(tree.name[:6] for tree in (tmp_path / "opt" / ".gaia").iterdir()) == ["tool-1", "tool-2"]
+
+
+def test_an_archive_that_cannot_be_had_leaves_the_one_in_use(
+    served: tuple[Path, str], tmp_path: Path, changes: Changes
+) -> None:
+    first, second = (an_archive(*served, tmp_path, version) for version in ("1", "2"))
+    apply.archives(Bundle(host="w", archives=(first,)).as_dict(), changes)
+    with pytest.raises(Failed, match="has the SHA-512"):
+        apply.archives(Bundle(host="w", archives=(replace(second, sha512="0" * 128),)).as_dict(), changes)
+    assert (tmp_path / "opt" / "tool" / "bin" / "run1").exists()
+
+
+def test_an_archive_is_kept_for_others_and_only_what_is_in_use_or_was_last_stays(
+    served: tuple[Path, str], tmp_path: Path, changes: Changes
+) -> None:
+    manifest: dict[str, Any] = {}
+    store, half = tmp_path / "store", tmp_path / "opt" / ".gaia" / "tool-0"
+    store.mkdir()
+    half.mkdir(parents=True)
+    for version in ("1", "2", "3"):
+        archive = an_archive(*served, tmp_path, version, keep=str(store / f"tool-{version}.tgz"))
+        bundle = Bundle(host="w", archives=(archive,)).as_dict()
+        for _ in range(2):  # also after a push that changed nothing
+            apply.archives(bundle, changes)
+            manifest = {"trees": apply.sweep(bundle, manifest)}
+    assert [file.name for file in store.iterdir()] == ["tool-3.tgz"]
+    assert sorted(tree.name[:6] for tree in (tmp_path / "opt" / ".gaia").iterdir()) == ["tool-2", "tool-3"]
+
+
+def test_what_an_older_program_unpacked_in_place_gives_way_to_a_link(tmp_path: Path) -> None:
+    (tmp_path / "tool" / "bin").mkdir(parents=True)
+    (tmp_path / "fresh").mkdir()
+    assert apply.switch(tmp_path / "tool", tmp_path / "fresh")
+    assert (tmp_path / "tool").readlink() == tmp_path / "fresh"
+    assert not apply.switch(tmp_path / "tool", tmp_path / "fresh")
+
+
+def test_an_environment_that_cannot_be_made_leaves_the_one_in_use(
+    tmp_path: Path, changes: Changes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "gaia" / "python"
+    used = tmp_path / "gaia" / "python-used"
+    used.mkdir(parents=True)
+    path.symlink_to(used)
+
+    def refuse(*argv: str, **_: Any) -> str:
+        raise Failed(f"{argv[0]} failed")
+
+    monkeypatch.setattr(apply, "run", refuse)
+    wanted = PythonEnvironment(path=str(path), requirements=("no-such-library",), uv="1")
+    with pytest.raises(Failed):
+        apply.python_environment(Bundle(host="w", python=wanted).as_dict(), changes)
+    assert path.readlink() == used
+
+
+def test_a_disk_that_cannot_be_read_is_not_taken_for_a_blank_one(tmp_path: Path) -> None:
+    with pytest.raises(Failed, match="cannot be read, so nobody knows what is on it"):
+        apply.blank(tmp_path)  # a directory: opening it fails as a broken disk does
+
+
+def test_a_zeroed_disk_is_blank_and_one_with_a_file_system_is_not(tmp_path: Path) -> None:
+    disk = tmp_path / "disk"
+    disk.write_bytes(bytes(4 << 20))
+    assert apply.blank(disk)
+    apply.run("mkfs.ext4", "-q", str(disk))
+    assert not apply.blank(disk)
+
+
+def test_a_volume_is_found_by_the_names_of_virtio_and_of_virtio_scsi(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(apply, "BY_ID", tmp_path)
+    volume = "c4791f43-a915-4746-9d2a-0123456789ab"
+    disk = {"volume_id": volume, "mount": "/mnt"}
+    monkeypatch.setattr(apply, "DISK_WAIT", 0)
+    with pytest.raises(Failed, match="did not appear"):
+        apply.find_device(disk)
+    for name in (f"scsi-0QEMU_QEMU_HARDDISK_{volume}", "virtio-c4791f43-a915-4746-9"):
+        (tmp_path / name).touch()
+        assert apply.find_device(disk) == tmp_path / name
+    assert len("c4791f43-a915-4746-9") == 20
+
+
+def test_a_device_that_does_not_grow_with_its_volume_is_named_with_both_sizes(
+    tmp_path: Path, changes: Changes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(apply, "DISK_WAIT", 0)
+    device = tmp_path / "device"
+    device.write_bytes(bytes(16))
+    with pytest.raises(Failed, match=r"has 20 GiB in Cinder, but its device .* still shows 0 GiB"):
+        apply.grow(device, {"mount": "/mnt", "size_gib": 20, "filesystem": "btrfs"}, changes)
+
+
+def test_a_command_that_does_not_end_is_ended_and_named() -> None:
+    with pytest.raises(Failed, match=r"(?s)sh -c .* did not end within 0 s:.*begun"):
+        apply.run("sh", "-c", "echo begun; exec sleep 60", limit=0.3)
+
+
+def test_a_run_that_does_not_end_is_ended_wherever_it_is() -> None:
+    with pytest.raises(Failed, match="not done within 1 s"), apply.within(1):
+        apply.run("sleep", "60")
+
+
+def test_a_boot_leaves_all_to_a_push_that_is_at_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "boot.json").write_text(json.dumps({"hosts_file": [], "disks": [], "units": [], "ceph_mounts": []}))
+    for name, path in (("BOOT", "boot.json"), ("LOCK", "lock"), ("HOSTS", "hosts"), ("RUN", "")):
+        monkeypatch.setattr(apply, name, tmp_path / path)
+    monkeypatch.setattr(apply, "CLOUD_INIT", tmp_path / "none" / "cfg")
+    with apply.exclusive():
+        assert apply.booted("volumes") == 0
+    assert "a bundle is being applied" in capsys.readouterr().out
+    assert not (tmp_path / "hosts").exists()
+    if os.geteuid() == 0:
+        assert apply.booted("volumes") == 0
+        assert "localhost" in (tmp_path / "hosts").read_text()
+
+
+def test_the_processes_of_a_user_are_found() -> None:
+    assert os.getpid() in apply.processes_of(os.getuid())
+    assert apply.processes_of(59_998) == []
 
 
 def test_a_link_is_moved_to_its_new_target(tmp_path: Path, changes: Changes) -> None:

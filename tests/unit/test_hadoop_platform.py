@@ -229,3 +229,12 @@ def test_an_entry_that_clouds_yaml_does_not_have_is_told_with_those_that_it_has(
         SettingsError, match=r"cloud names 'nowhere', .* \(it has: iris-gaia-data, iris-gaia-test\)"
     ):
         platform(cloud="nowhere")
+
+
+def test_a_changed_bundle_replaces_the_push_so_that_one_that_failed_is_not_forgotten(made: Made) -> None:
+    def trigger(host: str, of: Made) -> Any:
+        return of["Command", host]["triggers"]
+
+    changed = platform(spark={"spark.sql.shuffle.partitions": "64"})
+    assert trigger("zeppelin", changed) != trigger("zeppelin", made)
+    assert trigger("worker01", changed) == trigger("worker01", made)

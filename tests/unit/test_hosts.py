@@ -11,8 +11,7 @@ from pathlib import Path
 import yaml
 
 from components.hosts import ssh
-from components.hosts.bundle import Bundle, Unit
-from components.hosts.configuration import ON_HOST, fingerprint, program
+from components.hosts.configuration import ON_HOST, program
 from components.hosts.user_data import METADATA_ADDRESS, user_data
 
 MADE = user_data(
@@ -60,13 +59,6 @@ def test_what_runs_on_a_host_needs_only_the_standard_library() -> None:
         names |= {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
         assert not [name for name in names if name and name.split(".")[0] in ("components", "ops", "pulumi")]
         compile(tree, str(source), "exec")
-
-
-def test_the_fingerprint_changes_with_any_part_of_the_bundle() -> None:
-    unit = Unit(name="a.service", content="x")
-    bundles = [Bundle(host="w"), Bundle(host="v"), Bundle(host="w", units=(unit,)), Bundle(host="w", packages=("p",))]
-    assert len({fingerprint(bundle) for bundle in bundles}) == len(bundles)
-    assert fingerprint(Bundle(host="w")) == fingerprint(Bundle(host="w"))
 
 
 def test_every_host_but_the_gateway_is_reached_through_it() -> None:
