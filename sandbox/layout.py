@@ -19,18 +19,11 @@ MARKER = "GAIA_SANDBOX"
 REGION = "RegionOne"
 LOOPBACK = "127.0.0.1"
 COMPUTE_HOST = "sandbox"  # the one nova-compute, cinder-volume, manila-share host
-# Loaded by their dotted names; both also work under --hosts none, where Nova's own fake driver is used instead.
+# Loaded by their dotted names
 NOVA_DRIVER = "sandbox.drivers.nova.Driver"
 CINDER_DRIVER = "sandbox.drivers.cinder.Driver"
 VOLUME_TYPE = "ceph"
 SHARE_TYPE = "cephfsnativetype"
-
-
-class Hosts(enum.StrEnum):
-    """What Nova does when it is asked for a server."""
-
-    NSPAWN = "nspawn"  # a systemd-nspawn container that really boots
-    NONE = "none"  # nothing (Nova's fake driver): for scale
 
 
 class Port(enum.IntEnum):
@@ -99,12 +92,25 @@ FLAVORS = (
     Flavor("general.v1.himem", 54, 180224, 22),
 )
 
-IMAGES = {  # name -> the os_distro property that Magnum reads; what hosts boot is always the sandbox's own image
-    "Debian-12": "debian",
-    "Fedora-30-1.2": "fedora",
-    "Fedora-31-1.0": "fedora",
-    "fedora-coreos-38": "fedora-coreos",
-}
+
+@dataclass(frozen=True)
+class Image:
+    """An image of the cloud. What boots is always the sandbox's own tree; `os_distro` is what Magnum reads."""
+
+    name: str
+    os_distro: str
+    properties: tuple[tuple[str, str], ...] = ()
+
+
+BOOT, NOTHING = "sandbox_boot", "nothing"  # an image property: servers of such an image boot nothing, for scale
+IDLE_IMAGE = "Debian-12-idle"
+IMAGES = (
+    Image("Debian-12", "debian"),
+    Image(IDLE_IMAGE, "debian", ((BOOT, NOTHING),)),
+    Image("Fedora-30-1.2", "fedora"),
+    Image("Fedora-31-1.0", "fedora"),
+    Image("fedora-coreos-38", "fedora-coreos"),
+)
 
 PROJECTS = ("iris-gaia-dev", "iris-gaia-test", "iris-gaia-prod", "iris-gaia-data", "iris-gaia-demo")
 ADMIN = "admin"

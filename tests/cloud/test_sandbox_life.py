@@ -22,9 +22,9 @@ INTERRUPTED_AFTER = 4.0  # seconds: some daemons run, some do not
 
 
 @pytest.fixture
-def copy(empty_cloud: Sandbox) -> Iterator[Sandbox]:
+def copy(cloud: Sandbox) -> Iterator[Sandbox]:
     """A second checkout with a short path (unix sockets) and its own state, sharing the installed packages."""
-    assert empty_cloud.root == ROOT
+    assert cloud.root == ROOT
     root = Path(tempfile.mkdtemp(prefix="gaia-"))
     shutil.copytree(ROOT / "sandbox", root / "sandbox")
     shutil.copy(ROOT / "versions.toml", root)
@@ -44,13 +44,13 @@ def networks(layout: Layout) -> int:
 
 def test_two_sandboxes_live_side_by_side_survive_kills_and_leave_nothing(copy: Sandbox) -> None:
     first, second = Layout(ROOT), Layout(copy.root)
-    subprocess.run([copy.cloud, "up", "--hosts", "none"], check=True)
+    copy.up()
     assert first.namespace != second.namespace
     assert networks(first) == networks(second) == 2
 
     for name in KILLED:
         copy.kill(name)
-    copy.repair()
+    copy.up()
     assert networks(second) == 2
 
     copy.down()
@@ -62,9 +62,9 @@ def test_two_sandboxes_live_side_by_side_survive_kills_and_leave_nothing(copy: S
     copy.down()
     assert traces.find(second) == []
 
-    subprocess.run([copy.cloud, "up"], check=True)
+    copy.up()
     assert networks(second) == 2
-    subprocess.run([copy.cloud, "reset"], check=True)
+    copy.reset()
     assert traces.find(second) == []
     assert not second.state.exists()
     assert networks(first) == 2

@@ -205,9 +205,9 @@ class World:
 
 
 @pytest.fixture(scope="module")
-def world(booting_cloud: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+def world(cloud: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """Two hosts that are up: `gateway` with a floating IP and `worker` behind it."""
-    assert booting_cloud.root == LAYOUT.root
+    assert cloud.root == LAYOUT.root
     with inside(LAYOUT.namespace):
         os.environ["OS_CLIENT_CONFIG_FILE"] = str(LAYOUT.clouds_yaml)
         world = World(openstack.connect(cloud=CLOUD), tmp_path_factory.mktemp("world"))

@@ -11,9 +11,11 @@ import pytest
 
 from sandbox import prerequisites, processes, traces
 from sandbox.configuration import Ini, text
-from sandbox.layout import MARKER, Hosts, Layout
+from sandbox.layout import MARKER, Layout
+from sandbox.lifecycle import Stamp
 from sandbox.prerequisites import PrerequisiteError, check
 from sandbox.processes import CommandError, Process
+from tests.conftest import Sandbox
 
 SLEEP = [sys.executable, "-c", "import time; time.sleep(60)"]
 
@@ -82,20 +84,31 @@ def test_a_checkout_whose_path_is_too_long_for_unix_sockets_is_refused(tmp_path:
     root = tmp_path / ("x" * 60)
     root.mkdir()
     with pytest.raises(PrerequisiteError, match="move it to a shorter path"):
-        check(Layout(root), Hosts.NONE)
+        check(Layout(root))
 
 
-def test_maven_is_installed_only_where_nobody_has_it_and_only_for_hosts_that_boot(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    packages = (*prerequisites.PACKAGES, *prerequisites.PACKAGES_OF_HOSTS)
+def test_maven_is_installed_only_where_nobody_has_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    packages = prerequisites.PACKAGES
     monkeypatch.setattr(prerequisites, "run", lambda *_, **__: "".join(f"{name} installed\n" for name in packages))
     on_path = {"mvn": None, "java": "/opt/jdk/bin/java"}
     monkeypatch.setattr("shutil.which", on_path.__getitem__)
-    assert prerequisites.missing_packages(Hosts.NSPAWN) == ["maven"]
-    assert prerequisites.missing_packages(Hosts.NONE) == []
+    assert prerequisites.missing_packages() == ["maven"]
 
 
 def test_configuration_is_written_as_oslo_reads_it() -> None:
     sections: Ini = {"DEFAULT": {"debug": False, "workers": 1}, "database": {"path": Path("/x")}}
     assert text(sections) == "[DEFAULT]\ndebug = false\nworkers = 1\n\n[database]\npath = /x\n"
+
+
+def test_the_tests_refuse_a_cloud_that_is_not_theirs_and_no_other(
+    layout: Layout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("os.geteuid", lambda: 0)
+    sandbox = Sandbox(layout.root)
+    layout.clouds_yaml.touch()
+    sandbox.refuse_another()  # a start that was interrupted has made nobody's cloud
+    Stamp("tests", "now").write(layout)
+    sandbox.refuse_another()
+    Stamp("", "now").write(layout)
+    with pytest.raises(pytest.fail.Exception, match="make demo-down"):
+        sandbox.refuse_another()
