@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Sequence
 
 from sandbox import lifecycle, operators, status
-from sandbox.layout import Layout
+from sandbox.layout import MARKER, Layout
 from sandbox.lifecycle import Progress, SandboxError
 from sandbox.prerequisites import PrerequisiteError
 from sandbox.processes import CommandError, DaemonError
@@ -59,6 +59,7 @@ def _dispatch(given: argparse.Namespace) -> int:
         return status.show(layout)
     if os.geteuid() != 0:
         raise SandboxError("The sandbox makes network namespaces and mounts: run it as root (sudo).")
+    os.environ[MARKER] = layout.namespace  # what this command starts is found also when it is killed
     say = Progress()
     if given.command == "up":
         lifecycle.up(layout, given.label, say)

@@ -12,8 +12,8 @@ from pathlib import Path
 
 # Unix sockets may have paths of at most 107 bytes; the longest of ours under the root takes 47.
 LONGEST_ROOT = 60
-# Every daemon of a sandbox carries this variable with the namespace prefix as its value, so that one which was
-# started just before its starter was killed is still found.
+# Every daemon of a sandbox, and what `run` starts, carries this variable with the namespace prefix as its value: so
+# it is found whoever started it, and however that one ended.
 MARKER = "GAIA_SANDBOX"
 
 REGION = "RegionOne"
@@ -166,6 +166,11 @@ class Layout:
     @property
     def tools(self) -> Path:
         return self.root / ".tools"
+
+    @property
+    def tmp(self) -> Path:
+        """The temporary directory of operators' commands: what they leave, mounts too, `down` finds and removes."""
+        return self.root / ".sandbox/tmp"
 
     @property
     def run(self) -> Path:

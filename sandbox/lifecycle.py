@@ -18,6 +18,7 @@ from pathlib import Path
 from sandbox import ceph, namespaces, prerequisites, processes, snapshot, traces, virtualenv
 from sandbox.configuration import Configuration, render
 from sandbox.configuration.secrets import private_file, secrets_of
+from sandbox.hosts.kernel import raise_kernel_limits, restore_kernel_limits
 from sandbox.layout import Layout
 from sandbox.processes import CommandError, in_namespace, run
 from sandbox.services import database
@@ -218,6 +219,7 @@ def _ground(layout: Layout) -> None:
     for directory in (layout.run, layout.log):
         directory.mkdir(exist_ok=True)
     namespaces.create(layout)
+    raise_kernel_limits()
     render(Configuration(layout, secrets_of(layout)))
 
 
@@ -299,6 +301,7 @@ def _assert_nothing_left(layout: Layout) -> None:
 
 def stop(layout: Layout) -> None:
     """Stop whatever runs, whoever started it; harmless if nothing does."""
+    prerequisites.remove_stale_guard()
     layout.run.mkdir(parents=True, exist_ok=True)
     processes.stop(layout, ["nova"])  # first: it would take hosts that end for hosts that failed
     _clean(layout, "sandbox.hosts")
@@ -309,7 +312,9 @@ def stop(layout: Layout) -> None:
     processes.end(processes.marked(layout), patience=3)
     namespaces.remove(layout)
     traces.remove(layout)
-    shutil.rmtree(layout.run, ignore_errors=True)
+    for directory in (layout.run, layout.tmp):
+        shutil.rmtree(directory, ignore_errors=True)
+    restore_kernel_limits()
 
 
 def _clean(layout: Layout, module: str) -> None:

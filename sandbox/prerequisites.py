@@ -4,6 +4,7 @@ Debian packages that are missing are named and installed; no service of theirs g
 machine is changed.
 """
 
+import fcntl
 import os
 import platform
 import re
@@ -14,8 +15,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from sandbox.layout import LONGEST_ROOT, Layout
-from sandbox.processes import CommandError, run
+from sandbox.layout import LONGEST_ROOT, MARKER, Layout
+from sandbox.processes import CommandError, Process, run
 
 GIB = 2**30
 # Measured: the control plane and Ceph need 2 GiB; a host of the demo about 1 GiB.
@@ -46,6 +47,12 @@ PACKAGES = (
 COMMANDS = {"mvn": "maven", "java": "openjdk-17-jre-headless"}
 PYTHON = sys.executable or "python3"
 POLICY = Path("/usr/sbin/policy-rc.d")
+POLICY_TEXT = """\
+#!/bin/sh
+# Made by a sandbox (process {0.pid}, started {0.started}) that is installing packages; it removes this file again.
+exit 101
+"""
+DPKG_LOCK = Path("/var/lib/dpkg/lock-frontend")
 
 
 class PrerequisiteError(RuntimeError):
@@ -152,6 +159,7 @@ def install_packages(names: list[str]) -> None:
     """Install exactly these packages and what they depend on; start none of their services."""
     apt = ["apt-get", "-q", "-y", "-o", "DPkg::Lock::Timeout=120"]
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    environment.pop(MARKER, None)  # `down` must not end it: packages would be left half installed
     install = [*apt, "install", "--no-install-recommends", *names]
     with _no_service_starts():
         try:
@@ -164,14 +172,33 @@ def install_packages(names: list[str]) -> None:
 @contextmanager
 def _no_service_starts() -> Iterator[None]:
     """Debian's own guard: while it is there, packages do not start their services. One that is there stays."""
+    remove_stale_guard()
     if POLICY.exists():
         yield
         return
-    POLICY.write_text(
-        "#!/bin/sh\n# Made by a sandbox that is installing packages; it removes this file again.\nexit 101\n"
-    )
+    POLICY.write_text(POLICY_TEXT.format(Process.of(os.getpid())))
     POLICY.chmod(0o755)
     try:
         yield
     finally:
         POLICY.unlink(missing_ok=True)
+
+
+def remove_stale_guard() -> None:
+    """Remove the guard that a killed installation left: with it none of the machine's services would ever start."""
+    text = POLICY.read_text() if POLICY.exists() else ""
+    made = re.search(r"Made by a sandbox \(process (\d+), started (\d+)\)", text)
+    if made and not Process(int(made[1]), int(made[2])).alive and not _installing():
+        POLICY.unlink(missing_ok=True)
+
+
+def _installing() -> bool:
+    """Whether packages are being installed: apt outlives a sandbox that is killed."""
+    try:
+        with DPKG_LOCK.open("a") as lock:
+            fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True
+    return False

@@ -21,7 +21,6 @@ from nova.api.metadata import base as metadata
 from nova.compute import power_state
 from nova.virt import event, fake, hardware
 
-from sandbox.hosts import raise_kernel_limits
 from sandbox.hosts.bounds import Bounds
 from sandbox.hosts.disks import grow
 from sandbox.hosts.host import Host, Interface
@@ -51,7 +50,6 @@ class Driver(fake.FakeDriver):  # type: ignore[misc]
     def init_host(self, host: str) -> None:
         """Take over the hosts that are there: those that run are watched, Nova starts again those that should."""
         super().init_host(host)
-        raise_kernel_limits()
         for directory in self._layout.instances.iterdir():
             for found in (Host(self._layout, directory.name), Idle(self._layout, directory.name)):
                 if found.exists:

@@ -3,16 +3,14 @@
 import json
 import re
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from sandbox.fabric import filter as packet_filter
 from sandbox.fabric import nat
 from sandbox.fabric.desired import DEFAULT_ROUTE, STATIC_BRIDGES, Fabric, Router
 from sandbox.layout import Layout
-from sandbox.processes import CommandError, in_namespace, run
+from sandbox.processes import NAMESPACES, CommandError, in_namespace, run
 
-NAMESPACES = Path("/run/netns")
 OUR_BRIDGE = re.compile(r"br[0-9a-f]{8}-[0-9a-f]{2}$")
 ROUTER_LEG = re.compile(r"q[rg]-")
 # No router advertisements, no redirects (two routers may be in one network), answers by any interface.

@@ -444,7 +444,7 @@ def traces() -> dict[str, list[str]]:
         "mounts": re.findall(rf"^{name}\S+", Path("/proc/self/mounts").read_text(), re.MULTILINE),
         "loop devices": [text for path in loops if str(LAYOUT.root) in (text := path.read_text())],
         "processes": re.findall(rf"^.*--machine={name}.*$", commands.stdout, re.MULTILINE),
-        "groups": [str(path) for path in Path("/sys/fs/cgroup").glob(f"*/{LAYOUT.namespace}/*") if path.is_dir()],
+        "groups": [str(group) for tree in ControlGroup(LAYOUT.namespace, "").paths for group in tree.glob("*/")],
         "files": [path.name for path in LAYOUT.instances.iterdir()],
         "volumes": [path.name for path in LAYOUT.volumes.iterdir()],
     }
