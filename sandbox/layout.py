@@ -67,6 +67,8 @@ def _provider(name: str, bridge: str, cidr: str, gateway: str, first: str, last:
 INTERNET = _provider("internet", "br-internet", "203.0.113.0/24", "203.0.113.1", "203.0.113.10", "203.0.113.250")
 STORAGE = _provider("cumulus-internal", "br-storage", "10.206.0.0/16", "10.206.0.1", "10.206.2.1", "10.206.250.250")
 PROVIDER_NETWORKS = (INTERNET, STORAGE)
+# A cluster without machines says that its API is here: nothing is, and Neutron gives none of these to anybody.
+CLUSTERS = IPv4Network("198.51.100.0/24")
 MIRROR = IPv4Address("203.0.113.2")  # in the sandbox's namespace, port 80
 OPERATOR_STORAGE = IPv4Address("10.206.0.2")  # the sandbox's namespace's leg in the storage network
 CEPH_MONITOR = IPv4Address("10.206.1.1")  # in the storage namespace

@@ -77,7 +77,8 @@ class Stamp:
         private_file(layout.state / "ready", json.dumps({"label": self.label, "origin": self.origin}))
 
 
-# in the order in which they depend on each other
+# Those that always run, in the order in which they depend on each other. Some of them may start and stop others while
+# they run: see processes.registered.
 DAEMONS = (database.NAME, *ceph.DAEMONS, *PROJECTS, *DATA_PLANE)
 
 
@@ -299,6 +300,11 @@ def _assert_nothing_left(layout: Layout) -> None:
         raise SandboxError("These are left and could not be removed:\n  " + "\n  ".join(left))
 
 
+def passing(layout: Layout) -> list[str]:
+    """The daemons that come and go."""
+    return [name for name in processes.registered(layout) if name not in DAEMONS]
+
+
 def stop(layout: Layout) -> None:
     """Stop whatever runs, whoever started it; harmless if nothing does."""
     prerequisites.remove_stale_guard()
@@ -306,6 +312,7 @@ def stop(layout: Layout) -> None:
     processes.stop(layout, ["nova"])  # first: it would take hosts that end for hosts that failed
     _clean(layout, "sandbox.hosts")
     processes.stop(layout, [*PROJECTS, *DATA_PLANE])
+    processes.stop(layout, passing(layout))  # only now: who would start them again is gone
     _clean(layout, "sandbox.fabric")
     ceph.stop(layout)
     processes.stop(layout, [database.NAME], patience=30)

@@ -126,6 +126,15 @@ def find(layout: Layout, name: str) -> Process | None:
     return process if process.alive else None
 
 
+def registered(layout: Layout) -> list[str]:
+    """The names of all daemons that run, those too that another daemon has started (`start`) and may stop (`stop`).
+
+    So a daemon that follows a service's tables, one process for each row, finds its own again after it was killed;
+    `down` and `status` find them as well.
+    """
+    return sorted(file.stem for file in layout.run.glob("[!.]*.pid") if find(layout, file.stem))
+
+
 def start(
     layout: Layout,
     name: str,

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from sandbox import ceph, namespaces, processes
 from sandbox.layout import FLAVORS, Layout, Port
-from sandbox.lifecycle import DAEMONS, Stamp
+from sandbox.lifecycle import DAEMONS, Stamp, passing
 from sandbox.processes import CommandError, Process
 from sandbox.services import database
 
@@ -59,7 +59,7 @@ def show(layout: Layout) -> int:
         f"sandbox {layout.namespace}: {'up' if healthy else 'INCOMPLETE: `sandbox/cloud up` repairs it'}"
         + (f", a cloud for {stamp.label}" if stamp and stamp.label else "")
     )
-    _services(found)
+    _services(found | {name: processes.find(layout, name) for name in passing(layout)})
     if found[database.NAME]:
         _cloud(layout)
     _scaled_down()

@@ -9,8 +9,10 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import boto3
 import pytest
@@ -182,6 +184,8 @@ def test_a_magnum_cluster_can_be_read_as_soon_as_the_api_has_answered(name: str)
     path = f"/v1/clusters/{api.post(Port.MAGNUM, '/v1/clusters', order)['uuid']}"
     assert api.get(Port.MAGNUM, path)["master_count"] == 1
     until(lambda: api.get(Port.MAGNUM, path)["status"], "CREATE_COMPLETE")
+    address = IPv4Address(urlsplit(api.get(Port.MAGNUM, path)["api_address"]).hostname or "")
+    assert not any(address in network.cidr for network in PROVIDER_NETWORKS), "Neutron may give it to a floating IP"
     api.delete(Port.MAGNUM, path)
     until(gone(lambda: api.get(Port.MAGNUM, path)), True)
     api.delete(Port.MAGNUM, f"/v1/clustertemplates/{template['uuid']}")

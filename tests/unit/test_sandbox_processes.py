@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from sandbox import prerequisites, processes, traces
+from sandbox import lifecycle, prerequisites, processes, traces
 from sandbox.configuration import Ini, text
 from sandbox.hosts import bounds, kernel
 from sandbox.layout import MARKER, Layout
@@ -38,6 +38,21 @@ def test_a_daemon_is_found_again_and_not_started_twice(layout: Layout) -> None:
     assert not first.alive
     assert processes.find(layout, "sleeper") is None
     assert traces.find(layout) == []
+
+
+def test_daemons_that_come_and_go_are_found_again_and_stopped_with_the_rest(layout: Layout) -> None:
+    """A daemon that follows a service's tables starts and stops others: whoever comes after it knows them."""
+    for name in ("cluster-1", "cluster-2"):
+        processes.start(layout, name, SLEEP)
+    killed = processes.find(layout, "cluster-1")
+    assert killed
+    assert lifecycle.passing(layout) == ["cluster-1", "cluster-2"]
+    killed.signal(signal.SIGKILL)
+    while killed.alive:
+        pass
+    assert lifecycle.passing(layout) == ["cluster-2"]
+    processes.stop(layout, lifecycle.passing(layout))
+    assert lifecycle.passing(layout) == []
 
 
 def test_a_process_that_got_the_id_of_a_dead_daemon_is_left_alone(layout: Layout) -> None:
