@@ -20,7 +20,8 @@ demo-down: ## remove the demo and stop the sandbox
 	@$(PYTHON) -m demo down
 
 .PHONY: test
-test: check test-unit test-render test-cloud test-hosts ## every check and every test
+test: check test-unit test-render ## every check and every test; cloud and hosts share one sandbox
+	$(PYTEST) tests/cloud tests/hosts
 
 .PHONY: check
 check: tools ## style and types
@@ -36,7 +37,7 @@ test-render: tools ## what is rendered, read by its real readers
 	$(PYTEST) tests/render
 
 .PHONY: test-cloud
-test-cloud: tools ## the real engine and providers against the sandbox; hosts boot nothing
+test-cloud: tools ## the real engine and providers against the sandbox; its servers boot nothing
 	$(PYTEST) tests/cloud
 
 .PHONY: test-hosts

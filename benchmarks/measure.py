@@ -105,7 +105,7 @@ def below(pid: int) -> list[int]:
 def cloud_processes() -> list[int]:
     """The cloud's services, if they run here: what shares this network namespace or carries the sandbox's mark."""
     network = Path("/proc/self/ns/net").stat().st_ino
-    mark = f"GAIA_SANDBOX={os.environ['GAIA_SANDBOX_PREFIX']}" if "GAIA_SANDBOX_PREFIX" in os.environ else None
+    mark = f"GAIA_SANDBOX={os.environ['GAIA_SANDBOX']}" if "GAIA_SANDBOX" in os.environ else None
     ours = {os.getpid(), *below(os.getpid())}
     found = []
     for process in Path("/proc").glob("[0-9]*"):

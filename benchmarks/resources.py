@@ -18,6 +18,7 @@ from components.hosts.user_data import user_data
 from components.network.addresses import AddressPlan
 from components.network.ingress import ANYWHERE
 from components.settings.hadoop import Hadoop
+from sandbox.layout import IDLE_IMAGE
 
 ROOT = Path(__file__).resolve().parents[1]
 NAME = "bench"
@@ -61,7 +62,9 @@ class Deployment:
         values = {key.removeprefix("gaia:"): value for key, value in demo.items()}
         hosts = values["hosts"]
         worker = {**hosts["worker"], "count": self.workers}
-        return values | {"cloud": self.cloud, "shares": [], "hosts": {**hosts, "worker": worker, "configure": False}}
+        hosts |= {"worker": worker, "configure": False}
+        image = {"name": IDLE_IMAGE, "family": "debian"}
+        return values | {"cloud": self.cloud, "shares": [], "image": image, "hosts": hosts}
 
     def _settings(self) -> Hadoop:
         texts = {

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Sequence
 
 from sandbox import lifecycle, operators, status
-from sandbox.layout import Hosts, Layout
+from sandbox.layout import MARKER, Layout
 from sandbox.lifecycle import Progress, SandboxError
 from sandbox.prerequisites import PrerequisiteError
 from sandbox.processes import CommandError, DaemonError
@@ -43,12 +43,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     up = commands.add_parser("up", help="start or repair the sandbox")
-    up.add_argument(
-        "--hosts",
-        type=Hosts,
-        choices=list(Hosts),
-        help="nspawn: servers boot as systemd-nspawn hosts (default); none: they boot nothing, for scale",
-    )
+    up.add_argument("--label", default="", help="what a new cloud is for; it keeps that for its life (`tests`)")
     commands.add_parser("build", help="make what is made once, start nothing")
     commands.add_parser("down", help="stop it, keep its state")
     commands.add_parser("status", help="what runs")
@@ -64,9 +59,10 @@ def _dispatch(given: argparse.Namespace) -> int:
         return status.show(layout)
     if os.geteuid() != 0:
         raise SandboxError("The sandbox makes network namespaces and mounts: run it as root (sudo).")
+    os.environ[MARKER] = layout.namespace  # what this command starts is found also when it is killed
     say = Progress()
     if given.command == "up":
-        lifecycle.up(layout, given.hosts, say)
+        lifecycle.up(layout, given.label, say)
         operators.prepare(layout)
     else:
         {"build": lifecycle.build, "down": lifecycle.down, "reset": lifecycle.reset}[given.command](layout, say)

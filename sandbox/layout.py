@@ -12,25 +12,18 @@ from pathlib import Path
 
 # Unix sockets may have paths of at most 107 bytes; the longest of ours under the root takes 47.
 LONGEST_ROOT = 60
-# Every daemon of a sandbox carries this variable with the namespace prefix as its value, so that one which was
-# started just before its starter was killed is still found.
+# Every daemon of a sandbox, and what `run` starts, carries this variable with the namespace prefix as its value: so
+# it is found whoever started it, and however that one ended.
 MARKER = "GAIA_SANDBOX"
 
 REGION = "RegionOne"
 LOOPBACK = "127.0.0.1"
 COMPUTE_HOST = "sandbox"  # the one nova-compute, cinder-volume, manila-share host
-# Loaded by their dotted names; both also work under --hosts none, where Nova's own fake driver is used instead.
+# Loaded by their dotted names
 NOVA_DRIVER = "sandbox.drivers.nova.Driver"
 CINDER_DRIVER = "sandbox.drivers.cinder.Driver"
 VOLUME_TYPE = "ceph"
 SHARE_TYPE = "cephfsnativetype"
-
-
-class Hosts(enum.StrEnum):
-    """What Nova does when it is asked for a server."""
-
-    NSPAWN = "nspawn"  # a systemd-nspawn container that really boots
-    NONE = "none"  # nothing (Nova's fake driver): for scale
 
 
 class Port(enum.IntEnum):
@@ -74,6 +67,8 @@ def _provider(name: str, bridge: str, cidr: str, gateway: str, first: str, last:
 INTERNET = _provider("internet", "br-internet", "203.0.113.0/24", "203.0.113.1", "203.0.113.10", "203.0.113.250")
 STORAGE = _provider("cumulus-internal", "br-storage", "10.206.0.0/16", "10.206.0.1", "10.206.2.1", "10.206.250.250")
 PROVIDER_NETWORKS = (INTERNET, STORAGE)
+# A cluster without machines says that its API is here: nothing is, and Neutron gives none of these to anybody.
+CLUSTERS = IPv4Network("198.51.100.0/24")
 MIRROR = IPv4Address("203.0.113.2")  # in the sandbox's namespace, port 80
 OPERATOR_STORAGE = IPv4Address("10.206.0.2")  # the sandbox's namespace's leg in the storage network
 CEPH_MONITOR = IPv4Address("10.206.1.1")  # in the storage namespace
@@ -99,12 +94,25 @@ FLAVORS = (
     Flavor("general.v1.himem", 54, 180224, 22),
 )
 
-IMAGES = {  # name -> the os_distro property that Magnum reads; what hosts boot is always the sandbox's own image
-    "Debian-12": "debian",
-    "Fedora-30-1.2": "fedora",
-    "Fedora-31-1.0": "fedora",
-    "fedora-coreos-38": "fedora-coreos",
-}
+
+@dataclass(frozen=True)
+class Image:
+    """An image of the cloud. What boots is always the sandbox's own tree; `os_distro` is what Magnum reads."""
+
+    name: str
+    os_distro: str
+    properties: tuple[tuple[str, str], ...] = ()
+
+
+BOOT, NOTHING = "sandbox_boot", "nothing"  # an image property: servers of such an image boot nothing, for scale
+IDLE_IMAGE = "Debian-12-idle"
+IMAGES = (
+    Image("Debian-12", "debian"),
+    Image(IDLE_IMAGE, "debian", ((BOOT, NOTHING),)),
+    Image("Fedora-30-1.2", "fedora"),
+    Image("Fedora-31-1.0", "fedora"),
+    Image("fedora-coreos-38", "fedora-coreos"),
+)
 
 PROJECTS = ("iris-gaia-dev", "iris-gaia-test", "iris-gaia-prod", "iris-gaia-data", "iris-gaia-demo")
 ADMIN = "admin"
@@ -160,6 +168,11 @@ class Layout:
     @property
     def tools(self) -> Path:
         return self.root / ".tools"
+
+    @property
+    def tmp(self) -> Path:
+        """The temporary directory of operators' commands: what they leave, mounts too, `down` finds and removes."""
+        return self.root / ".sandbox/tmp"
 
     @property
     def run(self) -> Path:

@@ -18,7 +18,8 @@ from pathlib import Path
 from sandbox import ceph, namespaces, prerequisites, processes, snapshot, traces, virtualenv
 from sandbox.configuration import Configuration, render
 from sandbox.configuration.secrets import private_file, secrets_of
-from sandbox.layout import Hosts, Layout
+from sandbox.hosts.kernel import raise_kernel_limits, restore_kernel_limits
+from sandbox.layout import Layout
 from sandbox.processes import CommandError, in_namespace, run
 from sandbox.services import database
 from sandbox.services.launcher import PROJECTS
@@ -60,7 +61,7 @@ def exclusive(layout: Layout) -> Iterator[None]:
 class Stamp:
     """What a complete state was made for."""
 
-    hosts: Hosts
+    label: str  # what it is for, as its first `up` was told
     origin: str  # of the snapshot module: versions and directory
 
     @classmethod
@@ -70,48 +71,42 @@ class Stamp:
             values = json.loads((layout.state / "ready").read_text())
         except FileNotFoundError:
             return None
-        return cls(Hosts(values["hosts"]), values["origin"])
+        return cls(values.get("label", ""), values["origin"])
 
     def write(self, layout: Layout) -> None:
-        private_file(layout.state / "ready", json.dumps({"hosts": self.hosts, "origin": self.origin}))
+        private_file(layout.state / "ready", json.dumps({"label": self.label, "origin": self.origin}))
 
 
-def daemons(hosts: Hosts) -> tuple[str, ...]:
-    """The names of all daemons, in the order in which they depend on each other."""
-    return (database.NAME, *ceph.DAEMONS, *PROJECTS, *(DATA_PLANE if hosts is Hosts.NSPAWN else ()))
+# Those that always run, in the order in which they depend on each other. Some of them may start and stop others while
+# they run: see processes.registered.
+DAEMONS = (database.NAME, *ceph.DAEMONS, *PROJECTS, *DATA_PLANE)
 
 
 # -- build
 def build(layout: Layout, say: Progress) -> None:
     """Make everything that is made once and kept; what is there is left alone."""
     with exclusive(layout):
-        _provide(layout, Hosts.NSPAWN, say)
+        _provide(layout, say)
         say("packages, services, image and mirror are there")
 
 
 # -- up
-def up(layout: Layout, hosts: Hosts | None, say: Progress) -> None:
-    """Start the sandbox, go on with the state that it has, or repair it."""
+def up(layout: Layout, label: str, say: Progress) -> None:
+    """Start the sandbox, go on with the state that it has, or repair it; a new cloud gets the label."""
     with exclusive(layout):
         stamp = Stamp.of(layout)
-        hosts = hosts or (stamp.hosts if stamp else Hosts.NSPAWN)
-        _refuse_other(layout, stamp, hosts)
-        if stamp and _running(layout, hosts):
-            say(f"the sandbox is up already (hosts: {hosts}); `sandbox/cloud status` says more")
+        _refuse_other(layout, stamp)
+        if stamp and _running(layout):
+            say("the sandbox is up already; `sandbox/cloud status` says more")
             return
-        _provide(layout, hosts, say)
+        _provide(layout, say)
         if stamp is None:
-            _begin(layout, hosts, say)
-        _start(layout, hosts, say)
-        say(f"ready (hosts: {hosts}): sandbox/cloud run COMMAND...")
+            _begin(layout, label, say)
+        _start(layout, say)
+        say("ready: sandbox/cloud run COMMAND...")
 
 
-def _refuse_other(layout: Layout, stamp: Stamp | None, hosts: Hosts) -> None:
-    if stamp and stamp.hosts is not hosts:
-        raise SandboxError(
-            f"This sandbox's cloud was made with --hosts {stamp.hosts} and keeps that for its life: use it so, or "
-            f"throw it away (`sandbox/cloud reset`) and then `sandbox/cloud up --hosts {hosts}`."
-        )
+def _refuse_other(layout: Layout, stamp: Stamp | None) -> None:
     if stamp and virtualenv.complete(layout) and stamp.origin != snapshot.origin(layout):
         raise SandboxError(
             "This sandbox's cloud was made by other versions of the services or in another directory: throw it away "
@@ -119,10 +114,10 @@ def _refuse_other(layout: Layout, stamp: Stamp | None, hosts: Hosts) -> None:
         )
 
 
-def _running(layout: Layout, hosts: Hosts) -> bool:
+def _running(layout: Layout) -> bool:
     if not _ready(layout).exists() or not namespaces.complete(layout):
         return False
-    if not all(processes.find(layout, name) for name in daemons(hosts)):
+    if not all(processes.find(layout, name) for name in DAEMONS):
         return False
     try:
         _python(layout, "sandbox.services.readiness", "wait", "2")
@@ -131,10 +126,10 @@ def _running(layout: Layout, hosts: Hosts) -> bool:
     return True
 
 
-def _provide(layout: Layout, hosts: Hosts, say: Progress) -> None:
+def _provide(layout: Layout, say: Progress) -> None:
     """Everything that is made once and kept: packages, the services' environment, image, mirror."""
-    prerequisites.check(layout, hosts)
-    if missing := prerequisites.missing_packages(hosts):
+    prerequisites.check(layout)
+    if missing := prerequisites.missing_packages():
         say(f"installing Debian packages that are missing: {' '.join(missing)}")
         prerequisites.install_packages(missing)
         say("Debian packages installed")
@@ -142,10 +137,9 @@ def _provide(layout: Layout, hosts: Hosts, say: Progress) -> None:
         say("installing the OpenStack services into .sandbox/cache/venv (1 minute or more)")
         virtualenv.build(layout)
         say("OpenStack services installed")
-    if hosts is Hosts.NSPAWN:
-        prerequisites.check_packet_filter()
-        _part(layout, "sandbox.image", say)
-        _part(layout, "sandbox.mirror", say)
+    prerequisites.check_packet_filter()
+    _part(layout, "sandbox.image", say)
+    _part(layout, "sandbox.mirror", say)
 
 
 def _part(layout: Layout, module: str, say: Progress) -> None:
@@ -155,7 +149,7 @@ def _part(layout: Layout, module: str, say: Progress) -> None:
         raise SandboxError(f"`python3 -m {module} build` failed with status {status}: see the lines above.")
 
 
-def _begin(layout: Layout, hosts: Hosts, say: Progress) -> None:
+def _begin(layout: Layout, label: str, say: Progress) -> None:
     """A new state: from the snapshot, or from nothing, which makes the snapshot."""
     if layout.state.exists():  # of an `up` that did not end
         stop(layout)
@@ -165,12 +159,12 @@ def _begin(layout: Layout, hosts: Hosts, say: Progress) -> None:
         say("a new cloud from the snapshot")
     else:
         _cold_start(layout, say)
-    Stamp(hosts, snapshot.origin(layout)).write(layout)
+    Stamp(label, snapshot.origin(layout)).write(layout)
 
 
 def _cold_start(layout: Layout, say: Progress) -> None:
     say("the first start: making databases, Ceph and the world from nothing (1 minute)")
-    _ground(layout, Hosts.NONE)
+    _ground(layout)
     with _ceph_beside(layout, say):
         database.start(layout)
         _python(layout, "sandbox.services.migrations")
@@ -186,18 +180,18 @@ def _cold_start(layout: Layout, say: Progress) -> None:
     say("snapshot kept")
 
 
-def _start(layout: Layout, hosts: Hosts, say: Progress) -> None:
+def _start(layout: Layout, say: Progress) -> None:
     """Start what does not run and wait until all is ready; once more from scratch if it does not get there."""
     if not namespaces.complete(layout):
         stop(layout)
         _keep_last_logs(layout)
-    _start_daemons(layout, hosts, say)
+    _start_daemons(layout, say)
     try:
         _python(layout, "sandbox.services.readiness", "writes", PATIENCE)
     except CommandError as problem:
         say(f"not ready, restarting everything: {problem}")
         stop(layout)
-        _start_daemons(layout, hosts, say)
+        _start_daemons(layout, say)
         _python(layout, "sandbox.services.readiness", "writes", PATIENCE)
     _ready(layout).touch()
     say("every API took an authorised write")
@@ -208,26 +202,26 @@ def _ready(layout: Layout) -> Path:
     return layout.run / "ready"
 
 
-def _start_daemons(layout: Layout, hosts: Hosts, say: Progress) -> None:
-    _ground(layout, hosts)
+def _start_daemons(layout: Layout, say: Progress) -> None:
+    _ground(layout)
     _ready(layout).unlink(missing_ok=True)
     with _ceph_beside(layout, say):
         database.start(layout)
         say("database up")
-        if hosts is Hosts.NSPAWN:
-            _start_data_plane(layout)
+        _start_data_plane(layout)
         _launch(layout)
         say("services started")
 
 
-def _ground(layout: Layout, hosts: Hosts) -> None:
+def _ground(layout: Layout) -> None:
     """What every daemon needs: directories, network, configuration."""
     layout.state.mkdir(parents=True, exist_ok=True)
     layout.state.chmod(0o700)
     for directory in (layout.run, layout.log):
         directory.mkdir(exist_ok=True)
     namespaces.create(layout)
-    render(Configuration(layout, hosts, secrets_of(layout)))
+    raise_kernel_limits()
+    render(Configuration(layout, secrets_of(layout)))
 
 
 @contextmanager
@@ -306,22 +300,30 @@ def _assert_nothing_left(layout: Layout) -> None:
         raise SandboxError("These are left and could not be removed:\n  " + "\n  ".join(left))
 
 
+def passing(layout: Layout) -> list[str]:
+    """The daemons that come and go."""
+    return [name for name in processes.registered(layout) if name not in DAEMONS]
+
+
 def stop(layout: Layout) -> None:
     """Stop whatever runs, whoever started it; harmless if nothing does."""
+    prerequisites.remove_stale_guard()
     layout.run.mkdir(parents=True, exist_ok=True)
     processes.stop(layout, ["nova"])  # first: it would take hosts that end for hosts that failed
     _clean(layout, "sandbox.hosts")
     processes.stop(layout, [*PROJECTS, *DATA_PLANE])
+    processes.stop(layout, passing(layout))  # only now: who would start them again is gone
     _clean(layout, "sandbox.fabric")
     ceph.stop(layout)
     processes.stop(layout, [database.NAME], patience=30)
     processes.end(processes.marked(layout), patience=3)
     namespaces.remove(layout)
     traces.remove(layout)
-    shutil.rmtree(layout.run, ignore_errors=True)
+    for directory in (layout.run, layout.tmp):
+        shutil.rmtree(directory, ignore_errors=True)
+    restore_kernel_limits()
 
 
 def _clean(layout: Layout, module: str) -> None:
     """Let a part remove its own traces in the kernel."""
-    if (layout.root / Path(*module.split("."))).is_dir():
-        run([prerequisites.PYTHON, "-m", module, "clean"], environment=layout.environment(), timeout=120)
+    run([prerequisites.PYTHON, "-m", module, "clean"], environment=layout.environment(), timeout=120)

@@ -4,8 +4,6 @@ It is made before any service starts, so that the APIs' namespace reaches Ceph a
 daemon does. The sandbox's namespace forwards nothing: hosts reach Ceph only through a router of their own.
 """
 
-from pathlib import Path
-
 from sandbox.layout import (
     CEPH_MONITOR,
     INTERNET,
@@ -16,9 +14,8 @@ from sandbox.layout import (
     STORAGE,
     Layout,
 )
+from sandbox.processes import NAMESPACES as NAMESPACES
 from sandbox.processes import CommandError, in_namespace, run
-
-NAMESPACES = Path("/run/netns")
 
 
 def existing(layout: Layout) -> list[str]:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from sandbox import namespaces
 from sandbox.configuration.secrets import private_file
-from sandbox.layout import Layout
+from sandbox.layout import MARKER, Layout
 from sandbox.lifecycle import SandboxError
 
 
@@ -17,6 +17,7 @@ def prepare(layout: Layout) -> None:
     if not layout.passphrase.exists():
         private_file(layout.passphrase, secrets.token_urlsafe(24) + "\n")
     (layout.state / "pulumi").mkdir(mode=0o700, exist_ok=True)
+    layout.tmp.mkdir(mode=0o700, exist_ok=True)
 
 
 def environment(layout: Layout) -> dict[str, str]:
@@ -30,7 +31,8 @@ def environment(layout: Layout) -> dict[str, str]:
         "PULUMI_BACKEND_URL": f"file://{layout.state / 'pulumi'}",
         "PULUMI_SKIP_UPDATE_CHECK": "true",
         "PULUMI_AUTOMATION_API_SKIP_VERSION_CHECK": "true",
-        "GAIA_SANDBOX_PREFIX": layout.namespace,
+        MARKER: layout.namespace,
+        "TMPDIR": str(layout.tmp),
     }
     if layout.operator_environment.exists():
         words = shlex.split(layout.operator_environment.read_text(), comments=True)

@@ -4,6 +4,7 @@ Debian packages that are missing are named and installed; no service of theirs g
 machine is changed.
 """
 
+import fcntl
 import os
 import platform
 import re
@@ -14,14 +15,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from sandbox.layout import LONGEST_ROOT, Hosts, Layout
-from sandbox.processes import CommandError, run
+from sandbox.layout import LONGEST_ROOT, MARKER, Layout
+from sandbox.processes import CommandError, Process, run
 
 GIB = 2**30
 # Measured: the control plane and Ceph need 2 GiB; a host of the demo about 1 GiB.
-MEMORY = {Hosts.NSPAWN: 6 * GIB, Hosts.NONE: 4 * GIB}
+MEMORY = 6 * GIB
 # Virtual environment 0.9, snapshot and state 1, packages 0.5; image and mirror 4 more.
-DISK = {Hosts.NSPAWN: 12 * GIB, Hosts.NONE: 5 * GIB}
+DISK = 12 * GIB
 
 PACKAGES = (
     "ceph-common",
@@ -30,44 +31,51 @@ PACKAGES = (
     "ceph-mgr",
     "ceph-mon",
     "ceph-osd",
+    "conntrack",
     "iproute2",
     "mariadb-client-core",
     "mariadb-server-core",
+    "mmdebstrap",
     "nftables",
     "procps",
     "python3-ceph-argparse",
     "python3-cephfs",
     "python3-rados",
+    "systemd-container",
 )
-PACKAGES_OF_HOSTS = ("conntrack", "mmdebstrap", "systemd-container")
 # Commands that the mirror is assembled with: whatever brought them, only where they are not on PATH the package does.
-COMMANDS_OF_HOSTS = {"mvn": "maven", "java": "openjdk-17-jre-headless"}
+COMMANDS = {"mvn": "maven", "java": "openjdk-17-jre-headless"}
 PYTHON = sys.executable or "python3"
 POLICY = Path("/usr/sbin/policy-rc.d")
+POLICY_TEXT = """\
+#!/bin/sh
+# Made by a sandbox (process {0.pid}, started {0.started}) that is installing packages; it removes this file again.
+exit 101
+"""
+DPKG_LOCK = Path("/var/lib/dpkg/lock-frontend")
 
 
 class PrerequisiteError(RuntimeError):
     """The machine lacks something; the message says what to do."""
 
 
-def check(layout: Layout, hosts: Hosts) -> None:
+def check(layout: Layout) -> None:
     """Raise PrerequisiteError with one sentence per lack."""
-    lacks = [lack for test in _tests(layout, hosts) if (lack := test())]
+    lacks = [lack for test in _tests(layout) if (lack := test())]
     if lacks:
         raise PrerequisiteError("\n".join(lacks))
 
 
-def _tests(layout: Layout, hosts: Hosts) -> list[Callable[[], str | None]]:
+def _tests(layout: Layout) -> list[Callable[[], str | None]]:
     tests: list[Callable[[], str | None]] = [
         _root,
         _system,
         _namespaces,
         lambda: _length(layout),
-        lambda: _free_disk(layout, hosts),
-        lambda: _memory(hosts),
+        lambda: _free_disk(layout),
+        _memory,
     ]
-    features = ["fuse"] if hosts is Hosts.NONE else ["fuse", "overlay", "loop", "br_netfilter"]
-    return tests + [lambda name=name: _kernel(name) for name in features]
+    return tests + [lambda name=name: _kernel(name) for name in ("fuse", "overlay", "loop", "br_netfilter")]
 
 
 def _root() -> str | None:
@@ -103,21 +111,21 @@ def _length(layout: Layout) -> str | None:
     )
 
 
-def _free_disk(layout: Layout, hosts: Hosts) -> str | None:
+def _free_disk(layout: Layout) -> str | None:
     if (layout.state / "ready").exists():
         return None  # its space is taken already
-    needed = DISK[hosts] if not layout.venv.exists() else DISK[hosts] // 4
+    needed = DISK if not layout.venv.exists() else DISK // 4
     free = shutil.disk_usage(layout.root).free
     if free >= needed:
         return None
     return f"{free / GIB:.1f} GiB are free where the checkout lies and {needed / GIB:.0f} are needed: free some."
 
 
-def _memory(hosts: Hosts) -> str | None:
+def _memory() -> str | None:
     total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    if total >= MEMORY[hosts] * 0.95:  # the kernel keeps some of it
+    if total >= MEMORY * 0.95:  # the kernel keeps some of it
         return None
-    needed = MEMORY[hosts] // GIB
+    needed = MEMORY // GIB
     return f"The machine has {total / GIB:.1f} GiB of memory and the sandbox needs {needed}: give it more."
 
 
@@ -139,20 +147,19 @@ def check_packet_filter() -> None:
         ) from None
 
 
-def missing_packages(hosts: Hosts) -> list[str]:
+def missing_packages() -> list[str]:
     """The Debian packages that are needed and not installed."""
-    wanted = PACKAGES + (PACKAGES_OF_HOSTS if hosts is Hosts.NSPAWN else ())
-    known = run(["dpkg-query", "-W", "-f", "${Package} ${db:Status-Status}\n", *wanted], check=False)
+    known = run(["dpkg-query", "-W", "-f", "${Package} ${db:Status-Status}\n", *PACKAGES], check=False)
     installed = {line.split()[0] for line in known.splitlines() if line.endswith(" installed")}
-    commands = COMMANDS_OF_HOSTS if hosts is Hosts.NSPAWN else {}
-    absent = [package for command, package in commands.items() if shutil.which(command) is None]
-    return [name for name in wanted if name not in installed] + absent
+    absent = [package for command, package in COMMANDS.items() if shutil.which(command) is None]
+    return [name for name in PACKAGES if name not in installed] + absent
 
 
 def install_packages(names: list[str]) -> None:
     """Install exactly these packages and what they depend on; start none of their services."""
     apt = ["apt-get", "-q", "-y", "-o", "DPkg::Lock::Timeout=120"]
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    environment.pop(MARKER, None)  # `down` must not end it: packages would be left half installed
     install = [*apt, "install", "--no-install-recommends", *names]
     with _no_service_starts():
         try:
@@ -165,14 +172,33 @@ def install_packages(names: list[str]) -> None:
 @contextmanager
 def _no_service_starts() -> Iterator[None]:
     """Debian's own guard: while it is there, packages do not start their services. One that is there stays."""
+    remove_stale_guard()
     if POLICY.exists():
         yield
         return
-    POLICY.write_text(
-        "#!/bin/sh\n# Made by a sandbox that is installing packages; it removes this file again.\nexit 101\n"
-    )
+    POLICY.write_text(POLICY_TEXT.format(Process.of(os.getpid())))
     POLICY.chmod(0o755)
     try:
         yield
     finally:
         POLICY.unlink(missing_ok=True)
+
+
+def remove_stale_guard() -> None:
+    """Remove the guard that a killed installation left: with it none of the machine's services would ever start."""
+    text = POLICY.read_text() if POLICY.exists() else ""
+    made = re.search(r"Made by a sandbox \(process (\d+), started (\d+)\)", text)
+    if made and not Process(int(made[1]), int(made[2])).alive and not _installing():
+        POLICY.unlink(missing_ok=True)
+
+
+def _installing() -> bool:
+    """Whether packages are being installed: apt outlives a sandbox that is killed."""
+    try:
+        with DPKG_LOCK.open("a") as lock:
+            fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True
+    return False

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from sandbox.layout import MARKER, Layout
 
+NAMESPACES = Path("/run/netns")
 CLOCK_TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -125,6 +126,15 @@ def find(layout: Layout, name: str) -> Process | None:
     return process if process.alive else None
 
 
+def registered(layout: Layout) -> list[str]:
+    """The names of all daemons that run, those too that another daemon has started (`start`) and may stop (`stop`).
+
+    So a daemon that follows a service's tables, one process for each row, finds its own again after it was killed;
+    `down` and `status` find them as well.
+    """
+    return sorted(file.stem for file in layout.run.glob("[!.]*.pid") if find(layout, file.stem))
+
+
 def start(
     layout: Layout,
     name: str,
@@ -187,19 +197,36 @@ def _wait(processes: list[Process], seconds: float) -> list[Process]:
 
 
 def marked(layout: Layout) -> list[Process]:
-    """Every process that carries this sandbox's marker in its environment, registered or not."""
+    """Every process of this sandbox, registered or not: by the marker in its environment, or by its network.
+
+    Without this one and those above it: `sandbox/cloud run sh -c 'sandbox/cloud down'` may end.
+    """
     marker = f"{MARKER}={layout.namespace}".encode()
+    networks = {path.stat().st_ino for path in NAMESPACES.glob(f"{layout.namespace}*") if _own(layout, path.name)}
+    above = _ancestors()
     found = []
-    for entry in Path("/proc").iterdir():
-        if not entry.name.isdigit() or int(entry.name) == os.getpid():
-            continue
+    for entry in Path("/proc").glob("[0-9]*"):
         try:
-            if marker in (entry / "environ").read_bytes().split(b"\0"):
+            ours = marker in (entry / "environ").read_bytes().split(b"\0")
+            if int(entry.name) not in above and (ours or (entry / "ns/net").stat().st_ino in networks):
                 process = Process.of(int(entry.name))
                 if process:
                     found.append(process)
         except OSError:  # it ended meanwhile
             continue
+    return found
+
+
+def _own(layout: Layout, name: str) -> bool:
+    return name == layout.namespace or name.startswith(layout.namespace + "-")
+
+
+def _ancestors() -> set[int]:
+    """This process and those above it."""
+    found, pid = set(), os.getpid()
+    while pid > 0:
+        found.add(pid)
+        pid = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
     return found
 
 

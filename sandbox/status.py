@@ -5,8 +5,8 @@ import time
 from pathlib import Path
 
 from sandbox import ceph, namespaces, processes
-from sandbox.layout import FLAVORS, Hosts, Layout, Port
-from sandbox.lifecycle import Stamp, daemons
+from sandbox.layout import FLAVORS, Layout, Port
+from sandbox.lifecycle import DAEMONS, Stamp, passing
 from sandbox.processes import CommandError, Process
 from sandbox.services import database
 
@@ -48,7 +48,7 @@ def show(layout: Layout) -> int:
     if os.geteuid() != 0:
         print("sandbox: status reads what belongs to root: use sudo.")
         return 1
-    found = {name: processes.find(layout, name) for name in daemons(stamp.hosts if stamp else Hosts.NSPAWN)}
+    found = {name: processes.find(layout, name) for name in DAEMONS}
     if not any(found.values()):
         state = "its cloud is kept, `sandbox/cloud up` goes on with it" if stamp else "`sandbox/cloud up` starts it"
         print(f"the sandbox is down; {state}")
@@ -57,12 +57,12 @@ def show(layout: Layout) -> int:
     healthy = stamp is not None and not missing and namespaces.complete(layout)
     print(
         f"sandbox {layout.namespace}: {'up' if healthy else 'INCOMPLETE: `sandbox/cloud up` repairs it'}"
-        + (f", hosts: {stamp.hosts}" if stamp else "")
+        + (f", a cloud for {stamp.label}" if stamp and stamp.label else "")
     )
-    _services(found)
+    _services(found | {name: processes.find(layout, name) for name in passing(layout)})
     if found[database.NAME]:
         _cloud(layout)
-    _scaled_down(stamp)
+    _scaled_down()
     print(f"\nlogs   {layout.log}/NAME.log (the run before: previous/)")
     return 0 if healthy else 1
 
@@ -107,12 +107,9 @@ def _hosts_memory(layout: Layout) -> int:
     return total
 
 
-def _scaled_down(stamp: Stamp | None) -> None:
+def _scaled_down() -> None:
     machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // MIB
     cores = os.cpu_count() or 1
-    if stamp and stamp.hosts is Hosts.NONE:
-        print("\nscaled down: servers boot nothing (--hosts none)")
-        return
     beyond = [flavor.name for flavor in FLAVORS if flavor.ram > machine or flavor.vcpus > cores]
     if beyond:
         print(

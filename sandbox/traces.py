@@ -4,7 +4,7 @@ from pathlib import Path
 
 from sandbox import namespaces, processes
 from sandbox.layout import Layout
-from sandbox.processes import run
+from sandbox.processes import DaemonError, run
 
 
 def find(layout: Layout) -> list[str]:
@@ -17,11 +17,16 @@ def find(layout: Layout) -> list[str]:
 
 
 def remove(layout: Layout) -> None:
-    """Remove the mounts and loop devices that their makers could not."""
+    """Remove the mounts and loop devices that their makers could not.
+
+    Raises DaemonError if a mount stays: who deletes directories afterwards must not delete through it.
+    """
     for path in reversed(_mounts(layout)):
-        run(["umount", "--lazy", path], check=False)
+        run(["umount", "--lazy", "--no-canonicalize", path], check=False)  # a dead ceph-fuse does not answer
     for device in _loops(layout):
         run(["losetup", "--detach", device], check=False)
+    if left := _mounts(layout):
+        raise DaemonError(f"these mounts cannot be removed, so nothing is deleted: {' '.join(left)}")
 
 
 def _mounts(layout: Layout) -> list[str]:

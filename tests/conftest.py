@@ -13,9 +13,19 @@ import pytest
 
 from sandbox import processes
 from sandbox.layout import Layout
+from sandbox.lifecycle import Stamp
 
 ROOT = Path(__file__).parent.parent
-MARK = "made-by-tests"
+LABEL = "tests"  # of the cloud that the tests make: they touch no other
+LONGEST_UP = 1200  # seconds, on a machine that has to build everything
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--keep-cloud",
+        action="store_true",
+        help="go on with the cloud that tests before made, and leave it running: for one test, again and again",
+    )
 
 
 @dataclass(frozen=True)
@@ -39,25 +49,22 @@ class Sandbox:
         self._needs_root()
         subprocess.run([self.cloud, "build"], check=True)
 
-    def up(self, hosts: str) -> None:
-        """A sandbox that is ready: `nspawn` (hosts boot) or `none` (hosts boot nothing), in a fresh state."""
+    def refuse_another(self) -> None:
+        """Fail if the checkout's cloud is somebody's; one whose first start was interrupted is nobody's."""
         self._needs_root()
-        state = self.root / ".sandbox" / "state"
-        if (state / "clouds.yaml").exists() and not (state / MARK).exists():
+        stamp = Stamp.of(Layout(self.root))
+        if stamp and stamp.label != LABEL:
             pytest.fail("this checkout's sandbox holds a cloud that the tests did not make: `make demo-down` first")
-        self.reset()
-        subprocess.run([self.cloud, "up", "--hosts", hosts], check=True)
-        (state / MARK).touch()
+
+    def up(self) -> None:
+        """A sandbox that is ready: a new cloud for tests, or the one that is there."""
+        subprocess.run([self.cloud, "up", "--label", LABEL], check=True, timeout=LONGEST_UP)
 
     def kill(self, service: str) -> None:
         """End one of its services as a crash would."""
         running = processes.find(Layout(self.root), service)
         assert running, f"{service} does not run"
         running.signal(signal.SIGKILL)
-
-    def repair(self) -> None:
-        """Start again what was killed."""
-        subprocess.run([self.cloud, "up"], check=True)
 
     def reset(self) -> None:
         """Nothing of it left running, and its cloud thrown away."""
@@ -101,18 +108,16 @@ def built() -> Path:
 
 
 @pytest.fixture(scope="session")
-def empty_cloud() -> Iterator[Sandbox]:
-    """A fresh sandbox whose hosts boot nothing."""
+def cloud(request: pytest.FixtureRequest) -> Iterator[Sandbox]:
+    """The checkout's sandbox, with a new cloud that all tests of the session share."""
     sandbox = Sandbox()
-    sandbox.up("none")
-    yield sandbox
-    sandbox.reset()
-
-
-@pytest.fixture(scope="session")
-def booting_cloud() -> Iterator[Sandbox]:
-    """A fresh sandbox whose hosts really boot."""
-    sandbox = Sandbox()
-    sandbox.up("nspawn")
-    yield sandbox
-    sandbox.reset()
+    sandbox.refuse_another()
+    kept = request.config.getoption("--keep-cloud")
+    if not kept:
+        sandbox.reset()
+    try:
+        sandbox.up()
+        yield sandbox
+    finally:
+        if not kept:
+            sandbox.reset()

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from sandbox.configuration.secrets import Secrets
-from sandbox.layout import COMPUTE_HOST, LOOPBACK, REGION, SERVICE, Hosts, Layout, Port
+from sandbox.layout import COMPUTE_HOST, LOOPBACK, REGION, SERVICE, Layout, Port
 
 Options = dict[str, str | int | float | bool | Path]
 Ini = dict[str, Options]
@@ -21,7 +21,6 @@ class Configuration:
     """What all configuration is made from."""
 
     layout: Layout
-    hosts: Hosts
     secrets: Secrets
 
     def database(self, name: str) -> Options:

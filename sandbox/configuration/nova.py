@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from sandbox.configuration.common import NEVER_DOWN, Configuration, Ini, Options, unlimited
-from sandbox.layout import LOOPBACK, Hosts, Layout
+from sandbox.layout import LOOPBACK, Layout
 
 QUOTAS = (
     "instances",
@@ -16,7 +16,7 @@ QUOTAS = (
     "injected_files",
 )
 # The launcher puts the sandbox's driver at this place below nova.virt, where Nova looks for drivers.
-DRIVERS = {Hosts.NSPAWN: "sandbox.Driver", Hosts.NONE: "fake.FakeDriver"}
+DRIVER = "sandbox.Driver"
 
 
 def directories(layout: Layout) -> tuple[Path, ...]:
@@ -55,7 +55,7 @@ def _default(c: Configuration) -> Options:
     ratios = {f"{when}{what}_allocation_ratio": 64 for what in ("cpu", "ram", "disk") for when in ("", "initial_")}
     return {
         **c.default("nova"),
-        "compute_driver": DRIVERS[c.hosts],
+        "compute_driver": DRIVER,
         "instances_path": c.layout.instances,
         "my_ip": LOOPBACK,
         "report_interval": 10,

@@ -9,7 +9,7 @@ from magnum.common import exception
 from magnum.drivers.common import driver
 from magnum.objects import fields
 
-from sandbox.layout import INTERNET
+from sandbox.layout import CLUSTERS
 
 STATUS = fields.ClusterStatus
 BUILD_SECONDS = 1.0  # so that clients see the state IN_PROGRESS at least once
@@ -94,8 +94,7 @@ class Driver(driver.Driver):  # type: ignore[misc]
 
     @staticmethod
     def _set_address(cluster: Any) -> None:
-        host = INTERNET.pool[0] + cluster.id % 200
-        cluster.api_address = f"https://{host}:6443"
+        cluster.api_address = f"https://{CLUSTERS[1 + cluster.id % 254]}:6443"
         cluster.health_status = fields.ClusterHealthStatus.HEALTHY
         cluster.coe_version = KUBERNETES
         cluster.container_version = "1.12.6"

@@ -1,4 +1,4 @@
-"""Nova's driver: a server is a host that boots (`sandbox.hosts`).
+"""Nova's driver: a server is a host that boots (`sandbox.hosts`), unless its image says that it boots nothing.
 
 What is not overridden here is Nova's own fake driver: resources without end, no migration, no resize.
 
@@ -21,11 +21,11 @@ from nova.api.metadata import base as metadata
 from nova.compute import power_state
 from nova.virt import event, fake, hardware
 
-from sandbox.hosts import raise_kernel_limits
 from sandbox.hosts.bounds import Bounds
 from sandbox.hosts.disks import grow
 from sandbox.hosts.host import Host, Interface
-from sandbox.layout import Layout
+from sandbox.hosts.idle import Idle
+from sandbox.layout import BOOT, NOTHING, Layout
 
 Json = Any  # what Nova passes as dictionaries
 
@@ -45,22 +45,24 @@ class Driver(fake.FakeDriver):  # type: ignore[misc]
     def __init__(self, virtapi: Any, read_only: bool = False) -> None:
         super().__init__(virtapi, read_only)
         self._layout = Layout.here()
-        self._hosts: dict[str, Host] = {}
+        self._hosts: dict[str, Host | Idle] = {}
 
     def init_host(self, host: str) -> None:
         """Take over the hosts that are there: those that run are watched, Nova starts again those that should."""
         super().init_host(host)
-        raise_kernel_limits()
         for directory in self._layout.instances.iterdir():
-            found = Host(self._layout, directory.name)
-            if found.exists:
-                self._hosts[found.server_id] = found
-                self.instances[found.server_id] = fake.FakeInstance(found.server_id, None, found.server_id)
-                if found.process:
-                    found.watch(self._stopped(found.server_id))
+            for found in (Host(self._layout, directory.name), Idle(self._layout, directory.name)):
+                if found.exists:
+                    self._hosts[found.server_id] = found
+                    self.instances[found.server_id] = fake.FakeInstance(found.server_id, None, found.server_id)
+                    if found.running:
+                        found.watch(self._stopped(found.server_id))
 
-    def _host_of(self, instance: Any) -> Host:
-        return self._hosts.setdefault(instance.uuid, Host(self._layout, instance.uuid))
+    def _host_of(self, instance: Any) -> Host | Idle:
+        if instance.uuid not in self._hosts:
+            idle = instance.system_metadata.get(f"image_{BOOT}") == NOTHING
+            self._hosts[instance.uuid] = (Idle if idle else Host)(self._layout, instance.uuid)
+        return self._hosts[instance.uuid]
 
     def _stopped(self, server_id: str) -> Callable[[], None]:
         """What to do when a guest has switched itself off: Nova then makes the server SHUTOFF."""
@@ -95,7 +97,7 @@ class Driver(fake.FakeDriver):  # type: ignore[misc]
         for vif in network_info or ():
             host.plug(interface(vif))
         for volume_id, file, device in volumes(block_device_info):
-            host.disks.attach(volume_id, file, device)
+            host.attach(volume_id, file, device)
         bounds = Bounds.of_flavor(instance.flavor.memory_mb, instance.flavor.vcpus)
         host.start(instance.hostname, bounds, self._stopped(instance.uuid))
 
@@ -111,7 +113,7 @@ class Driver(fake.FakeDriver):  # type: ignore[misc]
         host = self._host_of(instance)
         host.release()
         for volume_id, file, _ in volumes(block_device_info):
-            host.disks.detach(volume_id, file)
+            host.detach(volume_id, file)
         host.destroy()
         self._hosts.pop(instance.uuid, None)
         super().destroy(context, instance, network_info)
@@ -162,7 +164,7 @@ class Driver(fake.FakeDriver):  # type: ignore[misc]
 
     def get_info(self, instance: Any, use_cache: bool = True) -> Any:
         super().get_info(instance)  # raises if it does not know it
-        running = self._host_of(instance).process
+        running = self._host_of(instance).running
         return hardware.InstanceInfo(state=power_state.RUNNING if running else power_state.SHUTDOWN)
 
     def get_console_output(self, context: Any, instance: Any) -> bytes:
@@ -188,12 +190,12 @@ class Driver(fake.FakeDriver):  # type: ignore[misc]
         device_type: Any = None,
         encryption: Any = None,
     ) -> None:
-        self._host_of(instance).disks.attach(*volume(connection_info), Path(mountpoint).name)
+        self._host_of(instance).attach(*volume(connection_info), Path(mountpoint).name)
 
     def detach_volume(
         self, context: Any, connection_info: Json, instance: Any, mountpoint: str, encryption: Any = None
     ) -> None:
-        self._host_of(instance).disks.detach(*volume(connection_info))
+        self._host_of(instance).detach(*volume(connection_info))
 
     def extend_volume(self, context: Any, connection_info: Json, instance: Any, requested_size: int) -> None:
         grow(volume(connection_info)[1])

@@ -2,16 +2,15 @@
 
 import json
 import re
-from pathlib import Path
+from dataclasses import replace
 from typing import Any
 
 from sandbox.fabric import filter as packet_filter
 from sandbox.fabric import nat
 from sandbox.fabric.desired import DEFAULT_ROUTE, STATIC_BRIDGES, Fabric, Router
 from sandbox.layout import Layout
-from sandbox.processes import CommandError, in_namespace, run
+from sandbox.processes import NAMESPACES, CommandError, in_namespace, run
 
-NAMESPACES = Path("/run/netns")
 OUR_BRIDGE = re.compile(r"br[0-9a-f]{8}-[0-9a-f]{2}$")
 ROUTER_LEG = re.compile(r"q[rg]-")
 # No router advertisements, no redirects (two routers may be in one network), answers by any interface.
@@ -66,7 +65,9 @@ class Kernel:
             *(f"link add {name} up type bridge stp_state 0 forward_delay 0 mcast_snooping 0" for name in missing),
         )
         done = [f"network {name}" for name in missing]
-        done += self._apply_filter(fabric)
+        # of taps that are there: servers that boot nothing have none, and there may be hundreds
+        present = tuple(port for port in fabric.filters if port.tap in links)
+        done += self._apply_filter(replace(fabric, filters=present))
         done += self._connect_taps(fabric, links)  # only now: its filter is there
         done += self._apply_routers(fabric, links)
         obsolete = [name for name in links if OUR_BRIDGE.match(name) and name not in fabric.bridges]

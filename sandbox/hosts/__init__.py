@@ -2,7 +2,3 @@
 
 Standard library only: Nova's driver uses it inside the services' virtual environment, `clean` the machine's python3.
 """
-
-from sandbox.hosts.kernel import raise_kernel_limits
-
-__all__ = ["raise_kernel_limits"]

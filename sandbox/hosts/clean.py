@@ -7,8 +7,8 @@ from sandbox.hosts.bounds import ControlGroup
 from sandbox.hosts.disks import release
 from sandbox.hosts.host import Host
 from sandbox.layout import Layout
+from sandbox.processes import NAMESPACES
 
-NAMESPACES = Path("/run/netns")
 SHUTDOWN_PATIENCE = 10.0  # seconds that guests have to shut down by themselves
 SHORT = 8  # digits of a server's id in the names of what belongs to it
 

@@ -112,7 +112,20 @@ class Host:
         rows = run(["ip", "-n", self.machine, "-br", "link", "show", "type", "veth"], check=False).splitlines()
         return {row.split("@")[0].split()[0]: row.split()[2].lower() for row in rows}
 
+    # -- volumes
+    def attach(self, volume_id: str, file: Path, device: str) -> None:
+        """Show a volume under its id and as /dev/DEVICE."""
+        self.disks.attach(volume_id, file, device)
+
+    def detach(self, volume_id: str, file: Path) -> None:
+        """Take it away."""
+        self.disks.detach(volume_id, file)
+
     # -- power
+    @property
+    def running(self) -> bool:
+        return self.process is not None
+
     def start(self, hostname: str, bounds: Bounds, stopped: Callable[[], None]) -> None:
         """Boot; `stopped` is called from another thread when it has ended without having been asked to."""
         if self.process:

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from sandbox.prerequisites import COMMANDS_OF_HOSTS
+from sandbox.prerequisites import COMMANDS
 
 HERE = Path(__file__).parent
 # The hosts' Python and the oldest glibc that their wheels may ask for (Debian 12: 3.11, 2.36).
@@ -31,7 +31,7 @@ class Maven:
     """Maven with a local repository of its own. Raises RegistryError when it, or Java, is missing."""
 
     def __init__(self, repository: Path, plugin_version: str) -> None:
-        for command, package in COMMANDS_OF_HOSTS.items():
+        for command, package in COMMANDS.items():
             if not shutil.which(command):
                 raise RegistryError(f"{command} is not on PATH: install it (apt-get install {package})")
         self._base = ("mvn", "--batch-mode", f"-Dmaven.repo.local={repository}")

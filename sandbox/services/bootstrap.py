@@ -19,6 +19,7 @@ from sandbox.layout import (
     SERVICE,
     SHARE_TYPE,
     VOLUME_TYPE,
+    Image,
     Layout,
     Port,
     ProviderNetwork,
@@ -99,8 +100,8 @@ def world(_: Layout, api: Api) -> None:
         if not _named(api.get(Port.NOVA, "/v2.1/flavors")["flavors"], flavor.name):
             size = {"name": flavor.name, "vcpus": flavor.vcpus, "ram": flavor.ram, "disk": flavor.disk}
             api.post(Port.NOVA, "/v2.1/flavors", {"flavor": size})
-    for name, distribution in IMAGES.items():
-        _image(api, name, distribution)
+    for image in IMAGES:
+        _image(api, image)
     if not _named(api.get(Port.CINDER, "/v3/PROJECT/types")["volume_types"], VOLUME_TYPE):
         volumes = {"name": VOLUME_TYPE, "extra_specs": {"volume_backend_name": VOLUME_TYPE}}
         api.post(Port.CINDER, "/v3/PROJECT/types", {"volume_type": volumes})
@@ -144,19 +145,20 @@ def _network(api: Api, network: ProviderNetwork) -> None:
     api.post(Port.NEUTRON, "/v2.0/subnets", {"subnet": subnet})
 
 
-def _image(api: Api, name: str, distribution: str) -> None:
-    listed = api.get(Port.GLANCE, f"/v2/images?name={name}")["images"]
+def _image(api: Api, image: Image) -> None:
+    listed = api.get(Port.GLANCE, f"/v2/images?name={image.name}")["images"]
     body = {
-        "name": name,
+        "name": image.name,
         "disk_format": "raw",
         "container_format": "bare",
         "visibility": "public",
-        "os_distro": distribution,
+        "os_distro": image.os_distro,
         "min_disk": 8,
+        **dict(image.properties),
     }
-    image = listed[0] if listed else api.post(Port.GLANCE, "/v2/images", body)
-    if image["status"] == "queued":
-        api.call("PUT", Port.GLANCE, f"/v2/images/{image['id']}/file", content=IMAGE_CONTENT)
+    made = listed[0] if listed else api.post(Port.GLANCE, "/v2/images", body)
+    if made["status"] == "queued":
+        api.call("PUT", Port.GLANCE, f"/v2/images/{made['id']}/file", content=IMAGE_CONTENT)
 
 
 def main(step: str) -> None:

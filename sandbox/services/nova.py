@@ -57,9 +57,8 @@ def _prepare() -> None:
     from oslo_privsep import priv_context
 
     conf = nova.conf.CONF
-    if conf.compute_driver.startswith("sandbox."):
-        # Nova looks for drivers only below nova.virt
-        sys.modules["nova.virt.sandbox"] = importlib.import_module(NOVA_DRIVER.rpartition(".")[0])
+    # Nova looks for drivers only below nova.virt
+    sys.modules["nova.virt.sandbox"] = importlib.import_module(NOVA_DRIVER.rpartition(".")[0])
     # At every claim nova-compute reads each allocation on its host, one request each, for drivers that want to
     # reshape them. None here does, and with 60 hosts that was most of the time that a boot took.
     report.SchedulerReportClient.get_allocations_for_provider_tree = lambda *_: {}

@@ -1,6 +1,6 @@
 """The program's infrastructure, by the real engine and providers against the sandbox's OpenStack.
 
-The hosts boot nothing here (`hosts.configure: false`); that they work is what tests/hosts proves.
+The servers boot nothing here (by their image; `hosts.configure: false`): that they work is what tests/hosts proves.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 import yaml
 
+from sandbox.layout import IDLE_IMAGE
 from tests.conftest import ROOT, Sandbox
 from tests.leftovers import everything
 from tests.stack import Stack
@@ -30,7 +31,7 @@ def config(**changes: Any) -> dict[str, Any]:
     """The demo's config with hosts that are not configured, in the project that the tests use."""
     values = yaml.safe_load((ROOT / "Pulumi.gaia-demo.yaml").read_text())["config"]
     made = {key.removeprefix("gaia:"): value for key, value in values.items()}
-    made |= {"cloud": CLOUD, "shares": []}
+    made |= {"cloud": CLOUD, "shares": [], "image": {"name": IDLE_IMAGE, "family": "debian"}}
     made["hosts"] = {**made["hosts"], "configure": False, "rebuild": {}}  # whatever somebody tried with the demo
     return made | changes
 
@@ -41,8 +42,8 @@ def hosts(**changes: Any) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def sandbox(empty_cloud: Sandbox) -> Sandbox:
-    return empty_cloud
+def sandbox(cloud: Sandbox) -> Sandbox:
+    return cloud
 
 
 @pytest.fixture(scope="module")
@@ -191,7 +192,7 @@ def test_services_that_are_killed_during_an_up_leave_nothing_that_the_next_one_t
             time.sleep(seconds)
             casualty.sandbox.kill(service)
             assert engine.wait(timeout=LONGEST_UP) != 0
-        casualty.sandbox.repair()
+        casualty.sandbox.up()
         casualty.ops("recover")
     casualty.up()
     assert_complete(casualty)

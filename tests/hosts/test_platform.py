@@ -71,33 +71,31 @@ class Platform:
 
 
 @pytest.fixture(scope="module")
-def data(booting_cloud: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Stack:
+def data(cloud: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Stack:
     """The catalogue share, filled."""
-    stack = Stack(
-        booting_cloud, tmp_path_factory.mktemp("data"), "gaia-data", config("gaia-data"), backend(booting_cloud)
-    )
+    stack = Stack(cloud, tmp_path_factory.mktemp("data"), "gaia-data", config("gaia-data"), backend(cloud))
     stack.up()
     fill = ["--cloud", DATA_CLOUD, "--share", SHARE, "--marker", "gaia_source"]
     words = ["python", "-W", "ignore", "-m", "ops", "fill", *fill, "--"]
-    booting_cloud.run(*words, "python", "-m", "jobs.catalogue", "--rows", str(ROWS))
+    cloud.run(*words, "python", "-m", "jobs.catalogue", "--rows", str(ROWS))
     return stack
 
 
 @pytest.fixture(scope="module")
-def before(booting_cloud: Sandbox, data: Stack) -> dict[str, list[str]]:
+def before(cloud: Sandbox, data: Stack) -> dict[str, list[str]]:
     assert data.name
-    return everything(booting_cloud, CLOUD)
+    return everything(cloud, CLOUD)
 
 
 @pytest.fixture(scope="module")
 def platform(
-    booting_cloud: Sandbox, before: dict[str, list[str]], tmp_path_factory: pytest.TempPathFactory
+    cloud: Sandbox, before: dict[str, list[str]], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Platform]:
     directory = tmp_path_factory.mktemp("demo")
     assert before["servers"] == []
-    stack = Stack(booting_cloud, directory, "gaia-demo", config("gaia-demo"), backend(booting_cloud))
+    stack = Stack(cloud, directory, "gaia-demo", config("gaia-demo"), backend(cloud))
     stack.pulumi("config", "set", "--secret", "gaia:notebook_password", PASSWORD)
-    yield Platform(booting_cloud, stack, directory)
+    yield Platform(cloud, stack, directory)
 
 
 def test_a_second_run_changes_nothing_even_after_a_refresh(platform: Platform) -> None:
@@ -247,11 +245,11 @@ def test_no_secret_is_in_clear_in_state_logs_process_arguments_or_on_the_hosts(p
 
 
 def test_destroy_leaves_nothing_and_the_catalogue_untouched(
-    platform: Platform, before: dict[str, list[str]], booting_cloud: Sandbox
+    platform: Platform, before: dict[str, list[str]], cloud: Sandbox
 ) -> None:
     platform.stack.destroy()
-    assert everything(booting_cloud, CLOUD) == before
-    data = everything(booting_cloud, DATA_CLOUD)
+    assert everything(cloud, CLOUD) == before
+    data = everything(cloud, DATA_CLOUD)
     assert data["shares"] == [SHARE]
     assert data["access_rules"] == []
     assert not [line for line in arguments.now() if "gaia-demo-" in line]

@@ -205,9 +205,9 @@ class World:
 
 
 @pytest.fixture(scope="module")
-def world(booting_cloud: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+def world(cloud: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """Two hosts that are up: `gateway` with a floating IP and `worker` behind it."""
-    assert booting_cloud.root == LAYOUT.root
+    assert cloud.root == LAYOUT.root
     with inside(LAYOUT.namespace):
         os.environ["OS_CLIENT_CONFIG_FILE"] = str(LAYOUT.clouds_yaml)
         world = World(openstack.connect(cloud=CLOUD), tmp_path_factory.mktemp("world"))
@@ -444,7 +444,7 @@ def traces() -> dict[str, list[str]]:
         "mounts": re.findall(rf"^{name}\S+", Path("/proc/self/mounts").read_text(), re.MULTILINE),
         "loop devices": [text for path in loops if str(LAYOUT.root) in (text := path.read_text())],
         "processes": re.findall(rf"^.*--machine={name}.*$", commands.stdout, re.MULTILINE),
-        "groups": [str(path) for path in Path("/sys/fs/cgroup").glob(f"*/{LAYOUT.namespace}/*") if path.is_dir()],
+        "groups": [str(group) for tree in ControlGroup(LAYOUT.namespace, "").paths for group in tree.glob("*/")],
         "files": [path.name for path in LAYOUT.instances.iterdir()],
         "volumes": [path.name for path in LAYOUT.volumes.iterdir()],
     }
