@@ -77,7 +77,7 @@ def data(booting_cloud: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> St
         booting_cloud, tmp_path_factory.mktemp("data"), "gaia-data", config("gaia-data"), backend(booting_cloud)
     )
     stack.up()
-    fill = ["--cloud", DATA_CLOUD, "--share", SHARE, "--marker", "gaia_source"]
+    fill = ["--cloud", DATA_CLOUD, "--share", SHARE]
     words = ["python", "-W", "ignore", "-m", "ops", "fill", *fill, "--"]
     booting_cloud.run(*words, "python", "-m", "jobs.catalogue", "--rows", str(ROWS))
     return stack
