@@ -78,7 +78,7 @@ def up() -> None:
         cloud(PYTHON, "-m", "ops", "state", "--cloud", "iris-gaia-demo", "--bucket", "pulumi-state", *environment)
     with phases.phase("data", f"Stack {DATA_STACK}: the catalogue share, filled once (synthetic rows)"):
         pulumi_up(DATA_STACK)
-        fill = ["--cloud", "iris-gaia-data", "--share", SHARE, "--marker", "gaia_source"]
+        fill = ["--cloud", "iris-gaia-data", "--share", SHARE]
         cloud(PYTHON, "-m", "ops", "fill", *fill, "--", PYTHON, "-m", "jobs.catalogue")
     with phases.phase("up", f"Stack {STACK}: network, hosts, HDFS, YARN, Spark, Zeppelin"):
         pulumi_up(STACK)

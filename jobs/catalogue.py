@@ -2,13 +2,15 @@
 
 It writes DIRECTORY/gaia_source: Parquet files with Gaia DR3's column names and types, one directory for each HEALPix
 pixel, and beside them `_README` and the checksums `_SHA256SUMS`. The rows are synthetic, the same for the same seed,
-and say so wherever they can be looked at. The directory appears only when it is whole; one that is there is left alone.
+and say so wherever they can be looked at. The directory appears only when it is whole; one of the same rows that
+is there is left alone.
 """
 
 from __future__ import annotations
 
 import argparse
 import hashlib
+import os
 import shutil
 import sys
 import time
@@ -178,7 +180,11 @@ def write(columns: Columns, directory: Path) -> dict[str, str]:
 def make(directory: Path, rows: int, seed: int) -> str:
     """Make the catalogue below `directory`; a line that says what was made. Raises CatalogueError."""
     target = directory / TABLE
+    factor = healpix.factor(PARTITION_LEVEL)
+    readme = README.format(rows=rows, seed=seed, level=PARTITION_LEVEL, factor=factor)
     if target.exists():
+        if (target / "_README").read_text() == readme:
+            return f"{rows} synthetic rows are there already, left alone: {target}"
         raise CatalogueError(f"{target} is there already: remove it first, or choose another directory")
     if not directory.is_dir():
         raise CatalogueError(f"{directory} is not a directory: make it, or mount the share there, first")
@@ -195,13 +201,24 @@ def make(directory: Path, rows: int, seed: int) -> str:
     say("writing")
     checksums = write(numbered(columns, rng), part)
     (part / "_SHA256SUMS").write_text("".join(f"{digest}  {path}\n" for path, digest in checksums.items()))
-    factor = healpix.factor(PARTITION_LEVEL)
-    (part / "_README").write_text(README.format(rows=rows, seed=seed, level=PARTITION_LEVEL, factor=factor))
+    (part / "_README").write_text(readme)
+    _to_disk(part)
     part.rename(target)
     size = sum(path.stat().st_size for path in target.rglob("*.parquet"))
     return (
         f"{rows} synthetic rows, {len(checksums)} files, {size >> 20} MiB in {time.monotonic() - begun:.0f} s: {target}"
     )
+
+
+def _to_disk(directory: Path) -> None:
+    """Until everything has been written, also where the file system keeps it in memory first (CephFS)."""
+    for path in directory.rglob("*"):
+        if path.is_file():
+            descriptor = os.open(path, os.O_RDONLY)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
 
 
 def say(text: str) -> None:

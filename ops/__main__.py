@@ -22,15 +22,21 @@ def parser() -> argparse.ArgumentParser:
     make.add_argument("--environment", required=True, type=Path, help="file for the environment (mode 600)")
     make.add_argument("--endpoint", help="URL of the S3 store; else the cloud's own")
     make.add_argument("--region", default="us-east-1")
-    fill = verbs.add_parser("fill", help="run a command with a catalogue share mounted read-write")
+    make.add_argument(
+        "--access-key-file", type=Path, help="lines AWS_ACCESS_KEY_ID=, AWS_SECRET_ACCESS_KEY=; else Keystone"
+    )
+    fill = verbs.add_parser("fill", help="fill a catalogue share by a command, once; later: check it")
     fill.add_argument("--cloud", required=True, help="entry of clouds.yaml of the data project")
     fill.add_argument("--share", required=True)
-    fill.add_argument("--marker", required=True, help="a path in the share: where it is there, nothing is done")
-    fill.add_argument("command", nargs=argparse.REMAINDER, help="gets the directory as its last argument")
+    fill.add_argument(
+        "command",
+        nargs=argparse.REMAINDER,
+        help="gets the share's directory as its last argument; is run again if it was cut off",
+    )
     again = verbs.add_parser("recover", help="after a killed engine: remove what it left unnoted in the cloud")
-    again.add_argument("--stack", required=True)
+    again.add_argument("-s", "--stack", required=True)
     test = verbs.add_parser("smoke", help="run the Spark job over the catalogue and a notebook paragraph")
-    test.add_argument("--stack", required=True)
+    test.add_argument("-s", "--stack", required=True)
     test.add_argument("--catalogue", default="/data/gaia/GDR3")
     test.add_argument("--png", required=True, type=Path, help="where the picture goes")
     return top
@@ -41,20 +47,22 @@ def main(argv: list[str]) -> int:
     chosen = parser().parse_args(argv)
     try:
         if chosen.verb == "state":
-            lines = state.state(chosen.cloud, chosen.bucket, chosen.environment, chosen.endpoint, chosen.region)
+            lines = state.state(
+                chosen.cloud, chosen.bucket, chosen.environment, chosen.endpoint, chosen.region, chosen.access_key_file
+            )
         elif chosen.verb == "fill":
-            lines = [
-                catalogue.fill(
-                    chosen.cloud, chosen.share, chosen.marker, chosen.command[chosen.command[:1] == ["--"] :]
-                )
-            ]
+            words = chosen.command[chosen.command[:1] == ["--"] :]
+            lines = [catalogue.fill(chosen.cloud, chosen.share, words)]
         elif chosen.verb == "recover":
             lines = recover.recover(chosen.stack)
         else:
             lines = smoke.smoke(chosen.stack, chosen.catalogue, chosen.png)
-    except (OpsError, openstack.exceptions.SDKException) as problem:
+    except (OpsError, OSError, openstack.exceptions.SDKException) as problem:
         print(f"ops {chosen.verb}: {problem}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print(f"\nops {chosen.verb}: interrupted. The same command goes on from here.", file=sys.stderr)
+        return 130
     print(*lines, sep="\n")
     return 0
 

@@ -1,17 +1,26 @@
-"""Filling a catalogue share: the data manager's work, done with a grant of its own that ends with it."""
+"""Filling a catalogue share: the data manager's work, done with a grant of its own that ends with it.
+
+The share is mounted in a namespace of its own (ops/loader.py); this side makes the grant and takes it away.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import fcntl
+import json
 import os
+import signal
+import socket
 import subprocess
+import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from openstack.connection import Connection
 
+from ops import loader
 from ops.cloud import OpsError, connect
 
 LOADER = "gaia_data_loader"
@@ -59,41 +68,88 @@ def _grant(connection: Connection, share: str) -> Iterator[str]:
         _revoke(connection, share)
 
 
-@contextlib.contextmanager
-def mounted(connection: Connection, share: str) -> Iterator[Path]:
-    """The share mounted read-write by ceph-fuse in a private directory, for as long as the context is open."""
-    location = next(iter(connection.shared_file_system.export_locations(share))).path
-    monitors, _, path = location.partition(":/")
-    with _grant(connection, share) as key, tempfile.TemporaryDirectory(prefix="gaia-load-") as name:
-        directory, mount = Path(name), Path(name, "share")
-        keyring, conf = directory / "keyring", directory / "ceph.conf"
-        keyring.touch(mode=0o600)
-        keyring.write_text(f"[client.{LOADER}]\n    key = {key}\n", encoding="utf-8")
-        conf.write_text(
-            f"[global]\nmon host = {monitors}\n[client]\nkeyring = {keyring}\nlog file =\n", encoding="utf-8"
-        )
-        mount.mkdir()
-        argv = ["ceph-fuse", f"--id={LOADER}", f"--conf={conf}", f"--client_mountpoint=/{path}", str(mount)]
-        done = subprocess.run(argv, capture_output=True, text=True, timeout=90, check=False)
-        if not os.path.ismount(mount):
-            raise OpsError(f"the share could not be mounted from {monitors}: {(done.stdout + done.stderr)[-500:]}")
-        try:
-            yield mount
-        finally:
-            subprocess.run(["umount", str(mount)], check=True)
+def _detach_leftovers() -> None:
+    """Take away the mounts that killed runs of earlier versions left: lazily, and without a look inside.
 
-
-def fill(cloud: str, share_name: str, marker: str, command: Sequence[str]) -> str:
-    """Run a command with the mounted share's directory as its last argument, unless the share holds `marker` already.
-
-    Returns a line for the operator. Raises OpsError when the command fails.
+    With its last mount ceph-fuse ends. Their directories are removed only if they are empty.
     """
+    lines = Path("/proc/self/mountinfo").read_text(encoding="utf-8").splitlines()
+    for place in leftovers(lines, tempfile.gettempdir()):
+        print(f"taking away {place}, which a killed run left", file=sys.stderr, flush=True)
+        done = subprocess.run(["umount", "--lazy", str(place)], capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise OpsError(f"{place}, which a killed run left, cannot be unmounted: {done.stderr.strip()}")
+        with contextlib.suppress(OSError):
+            (place.parent / "keyring").unlink()
+            (place.parent / "ceph.conf").unlink()
+            place.rmdir()
+            place.parent.rmdir()
+
+
+def leftovers(mountinfo: Iterable[str], temporary: str) -> list[Path]:
+    """The mount points of earlier versions among the lines of /proc/self/mountinfo, the uppermost first."""
+    points = [line.split()[4].encode().decode("unicode_escape") for line in mountinfo]
+    return [Path(point) for point in reversed(points) if Path(point).match(f"{temporary}/gaia-load-*/share")]
+
+
+@contextlib.contextmanager
+def _alone(share: str) -> Iterator[None]:
+    """Only one fill of a share at a time on this machine: a second one would take away the first one's grant."""
+    loader.PLACE.mkdir(mode=0o700, exist_ok=True)
+    with (loader.PLACE / f"{share}.lock").open("w", encoding="utf-8") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise OpsError(
+                "another `ops fill` of this share is at work on this machine: wait until it has ended"
+            ) from None
+        yield
+
+
+def _load(order: loader.Order) -> str:
+    """Carry out an order in namespaces of its own; what the loader answers. Raises OpsError.
+
+    However this process ends, the loader, its command and ceph-fuse end with it: setpriv has the kernel kill unshare,
+    and unshare its child, with which the process namespace ends.
+    """
+    ours, theirs = socket.socketpair()
+    words = ["setpriv", "--pdeathsig", "KILL", "unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]
+    words += [sys.executable, "-m", "ops.loader", str(theirs.fileno())]
+    with ours, ours.makefile("rw", encoding="utf-8") as talk:
+        with theirs:
+            child = subprocess.Popen(words, pass_fds=[theirs.fileno()])
+        try:
+            if talk.readline():  # it will end with us from here on
+                print(loader.order_line(order), end="", file=talk, flush=True)
+            answer = json.loads(talk.readline() or "{}")
+            child.wait()
+        finally:
+            child.kill()
+            child.wait()
+    if line := answer.get("line"):
+        return str(line)
+    raise OpsError(answer.get("error") or f"the loader of {order.share} was killed: the same command goes on")
+
+
+def _terminated(*_: object) -> None:
+    raise OpsError("terminated: nothing is recorded; the same command goes on")
+
+
+def fill(cloud: str, share_name: str, command: Sequence[str]) -> str:
+    """Run a command with the directory of the mounted share as its last argument, until the share is complete.
+
+    Returns a line for the operator. A complete share is compared with its record instead, and left alone. Raises
+    OpsError when the command fails or was cut off (the same call goes on), and when a complete share has changed.
+    """
+    if not command:
+        raise OpsError("which command fills the share? For example: ... --share NAME -- rsync -a /where/it/is/")
+    if os.geteuid() != 0:
+        raise OpsError("`fill` mounts the share: it needs root (sudo -E)")
     connection = connect(cloud)
     share = _share_id(connection, share_name)
-    with mounted(connection, share) as mount:
-        if (mount / marker).exists():
-            return f"{share_name} holds {marker} already: left alone"
-        done = subprocess.run([*command, str(mount)], check=False)
-        if done.returncode:
-            raise OpsError(f"{command[0]} ended with status {done.returncode}: {share_name} is not filled")
-    return f"{share_name} filled"
+    monitors, _, path = next(iter(connection.shared_file_system.export_locations(share))).path.partition(":/")
+    signal.signal(signal.SIGTERM, _terminated)  # so that the grant goes with it
+    with _alone(share):
+        _detach_leftovers()
+        with _grant(connection, share) as key:
+            return _load(loader.Order(share_name, monitors, path, LOADER, key, list(command)))

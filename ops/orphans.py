@@ -220,12 +220,17 @@ def identity(found: Any) -> str:
     return str(getattr(found, "id", None) or found.name)
 
 
+def waits(inputs: Inputs) -> bool:
+    """Whether an input is not known yet: what depends on something that is not made cannot have been asked for."""
+    return UNKNOWN in json.dumps(inputs)
+
+
 def find(cloud: Connection, kind: str, inputs: Inputs, owned: set[str]) -> list[Any]:
     """What such a request made and no resource of the state owns.
 
     Nothing, while an input is not known yet, or where that which it would belong to is gone.
     """
-    if UNKNOWN in json.dumps(inputs):
+    if waits(inputs):
         return []
     try:
         found = list(KINDS[kind].find(cloud, inputs))

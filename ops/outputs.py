@@ -12,19 +12,12 @@ from typing import Any
 
 from components.settings.common import DEPLOY_USER
 from ops.cloud import OpsError
+from ops.command import pulumi
 
 
 def outputs(stack: str) -> dict[str, Any]:
     """The outputs of a stack with its secrets, by the plain `pulumi` command."""
-    done = subprocess.run(
-        ["pulumi", "stack", "output", "--json", "--show-secrets", "--stack", stack],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode:
-        raise OpsError(f"stack {stack} has no outputs to read: {done.stderr.strip()[-500:]}")
-    found: dict[str, Any] = json.loads(done.stdout)
+    found: dict[str, Any] = json.loads(pulumi("stack", "output", "--json", "--show-secrets", stack=stack))
     return found
 
 

@@ -13,29 +13,22 @@ name, a port that is taken, a volume that is attached. They come about in three 
 Only what no resource of the state owns, and what is not in use, is removed.
 
 A killed engine also leaves its lock. It is removed when it is certain that the engine is dead, and only then: what
-another engine has under way looks just like what a killed one left.
+another engine has under way looks just like what a killed one left. Therefore the stack is held, as an engine holds it,
+while the cloud is looked at and cleared (ops/locks.py).
 """
 
 from __future__ import annotations
 
 import json
-import os
-import re
-import socket
-import subprocess
-import time
 from collections.abc import Iterable
 from typing import Any
 
 from openstack.connection import Connection
 
-from ops import orphans
+from ops import locks, orphans
 from ops.cloud import OpsError, connect
+from ops.command import pulumi
 
-# What pulumi says of each lock of a stack.
-LOCK = re.compile(r"created by (?P<user>\S+)@(?P<host>\S+) \(pid (?P<pid>\d+)\) at (?P<since>\S+)")
-# What it says when it reads a file:// state at the moment at which an engine writes it; and how often to read again.
-HALF_WRITTEN, READS = "failed to load checkpoint", 10
 PORT = "openstack:networking/port:Port"
 # Requests that leave nothing behind, or that are harmless to make again. (Components, which are no custom resources,
 # are nothing in the cloud either.)
@@ -48,63 +41,6 @@ REPEATABLE = (
 )
 CREATES = ("create", "create-replacement", "replace")  # operations of a preview that make something new
 Resource = dict[str, Any]
-
-
-def _pulumi(stack: str, *argv: str, stdin: str | None = None) -> str:
-    words = ["pulumi", *argv, "--stack", stack, "--non-interactive"]
-    done = subprocess.run(words, input=stdin, capture_output=True, text=True, check=False)
-    if done.returncode:
-        said = done.stderr.strip() or done.stdout.strip()
-        raise OpsError(f"{' '.join(words[:3])} failed: {said[-1500:]}")
-    return done.stdout
-
-
-def _dead(lock: re.Match[str]) -> bool:
-    """Whether the engine that made a lock is known to have ended: it ran on this machine, and its process is gone."""
-    if lock["host"] != socket.gethostname():
-        return False
-    try:
-        os.kill(int(lock["pid"]), 0)
-    except ProcessLookupError:
-        return True
-    except PermissionError:
-        pass
-    return False
-
-
-def _locks(stack: str) -> list[re.Match[str]]:
-    """The locks that engines hold on a stack.
-
-    Giving a stack the name that it has is refused: by its locks if there are any, otherwise because the name is taken.
-    No other command tells of locks and changes nothing.
-    """
-    for _ in range(READS):
-        try:
-            _pulumi(stack, "stack", "rename", stack)
-        except OpsError as refused:
-            said = str(refused)
-            if locks := list(LOCK.finditer(said)):
-                return locks
-            if "already exists" in said:
-                return []
-            if HALF_WRITTEN not in said:
-                raise
-            time.sleep(1)
-    raise OpsError(f"{stack}: pulumi does not tell whether an engine is at work on it")
-
-
-def _unlock(stack: str) -> list[str]:
-    """Remove the locks of engines that are dead; a line for each. Raises OpsError while one may be alive."""
-    locks = _locks(stack)
-    for lock in locks:
-        if not _dead(lock):
-            raise OpsError(
-                f"{stack} is locked, {lock[0]}: that run may be at work. Wait until it has ended. If you know that it "
-                f"is dead: pulumi cancel --stack {stack}, then this command again"
-            )
-    if locks:
-        _pulumi(stack, "cancel", "--yes")
-    return [f"{stack}: removed the lock {lock[0]}, where that process is gone" for lock in locks]
 
 
 class Clouds:
@@ -143,20 +79,34 @@ def recover(stack: str) -> list[str]:
     """Clear a dead engine's lock, and what requests that were cut off left in the cloud.
 
     Returns a line for each. Raises OpsError while an engine may be at work, and when something is found that must not
-    be removed unseen: what is in use, or what may hold data.
+    be removed unseen: what is in use, what may hold data, what is of a type that is not known here.
     """
-    lines = _unlock(stack)
-    export = json.loads(_pulumi(stack, "stack", "export"))
-    deployment = export["deployment"]
-    pending = deployment.pop("pending_operations", None) or []
-    clouds = Clouds(deployment.get("resources") or [])
+    lock = locks.of(stack)
+    with lock.held():
+        export = json.loads(pulumi("stack", "export", stack=stack))
+        deployment = export["deployment"]
+        pending = deployment.pop("pending_operations", None) or []
+        clouds = Clouds(deployment.get("resources") or [])
+        lines = [_clear(clouds, operation) for operation in pending]
+        said, unread = _discard_unfinished(clouds)
+    # these two take the lock themselves
     if pending:
-        lines += [_clear(clouds, operation) for operation in pending]
-        _pulumi(stack, "stack", "import", stdin=json.dumps(export))
-    lines += _read_again(stack, clouds)
+        pulumi("stack", "import", stack=stack, stdin=json.dumps(export))
+    if unread:
+        pulumi("refresh", "--yes", "--skip-preview", *unread, stack=stack)
     if clouds.resources:
-        lines += _clear_unnoted(clouds, _creates(stack))
-    return lines or [f"{stack}: nothing to recover"]
+        with lock.held():  # a preview asks for no lock
+            said += _clear_unnoted(clouds, list(_creates(stack)))
+    gone = [f"{stack}: removed the lock {dead}, where that process is gone" for dead in lock.removed]
+    return [*gone, *lines, *said] or [f"{stack}: nothing to recover"]
+
+
+def _unknown(names: list[str]) -> OpsError:
+    return OpsError(
+        f"recover does not know this type of resource: {', '.join(names)}. An `up` that was cut off may have made it "
+        "without noting it, and the next one would make a second: look for it in the cloud, then `pulumi import` it or "
+        "remove it by hand. What is not there needs nothing: `pulumi up`. Everything else is recovered"
+    )
 
 
 def _clear(clouds: Clouds, operation: dict[str, Any]) -> str:
@@ -166,7 +116,11 @@ def _clear(clouds: Clouds, operation: dict[str, Any]) -> str:
     if operation["type"] != "creating" or _repeatable(resource):
         return f"{name}: {operation['type']} {kind} can be made again"
     if kind not in orphans.KINDS:
-        raise OpsError(f"{name} ({kind}) is pending: look for it in the cloud, then import or remove it by hand")
+        raise OpsError(
+            f"recover does not know the type {resource['type']} of {name}, which was being made when the engine ended: "
+            "look for it in the cloud. If it is there, remove it by hand (or note its id, to `pulumi import` it); "
+            "then `pulumi refresh --clear-pending-creates`, and this command again for the rest"
+        )
     removed = orphans.remove(clouds.of(resource), kind, resource["inputs"], clouds.owned(resource))
     if kind == orphans.INTERFACE:
         # Neutron removes a router's port with the interface: the state must not go on owning it
@@ -174,34 +128,40 @@ def _clear(clouds: Clouds, operation: dict[str, Any]) -> str:
     return f"{name}: {kind} {'removed ' + ', '.join(removed) if removed else 'was never made'}"
 
 
-def _read_again(stack: str, clouds: Clouds) -> list[str]:
-    """Read the resources that the state has with an error; remove those that were never finished. A line for each."""
-    unread = [resource for resource in clouds.resources if resource.get("initErrors")]
+def _discard_unfinished(clouds: Clouds) -> tuple[list[str], list[str]]:
+    """Remove what the state has with an error and was never finished.
+
+    A line for each resource with an error, and the arguments of `pulumi refresh` that read just those again.
+    """
     lines, targets = [], []
-    for resource in unread:
+    for resource in (one for one in clouds.resources if one.get("initErrors")):
         kind = orphans.kind_of(resource["type"])
         unfinished = kind in orphans.KINDS and orphans.discard(
             clouds.of(resource), kind, resource["inputs"], str(resource["id"])
         )
         lines.append(f"{_name(resource)}: {kind} {'was never finished: removed' if unfinished else 'read again'}")
         targets += ["--target", resource["urn"]]
-    if targets:
-        _pulumi(stack, "refresh", "--yes", "--skip-preview", *targets)
-    return lines
+    return lines, targets
 
 
 def _creates(stack: str) -> Iterable[Resource]:
     """What the next `up` would make, with the inputs that are known already."""
-    steps = json.loads(_pulumi(stack, "preview", "--json")).get("steps") or []
+    steps = json.loads(pulumi("preview", "--json", stack=stack)).get("steps") or []
     return [step["newState"] for step in steps if step["op"] in CREATES]
 
 
 def _clear_unnoted(clouds: Clouds, creates: Iterable[Resource]) -> list[str]:
-    """Remove what is in the cloud already of all that the next `up` would make; a line for each."""
-    lines = []
+    """Remove what is in the cloud already of all that the next `up` would make; a line for each.
+
+    Raises OpsError at the end for what is of an unknown type, unless it depends on something that is not made yet.
+    """
+    lines, unknown = [], []
     for resource in creates:
         name, kind = _name(resource), orphans.kind_of(resource["type"])
-        if _repeatable(resource) or kind not in orphans.KINDS:
+        if _repeatable(resource):
+            continue
+        if kind not in orphans.KINDS:
+            unknown += [] if orphans.waits(resource["inputs"]) else [f"{name} ({resource['type']})"]
             continue
         cloud, owned = clouds.of(resource), clouds.owned(resource)
         found = orphans.find(cloud, kind, resource["inputs"], owned)
@@ -210,4 +170,6 @@ def _clear_unnoted(clouds: Clouds, creates: Iterable[Resource]) -> list[str]:
                 raise orphans.Unsafe(kind, resource["inputs"], one, "it may hold data")
         if found and (removed := orphans.remove(cloud, kind, resource["inputs"], owned)):
             lines.append(f"{name}: {kind} removed {', '.join(removed)}, which no state knew")
+    if unknown:
+        raise _unknown(unknown)
     return lines

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 import shlex
 from collections.abc import Callable
 from functools import partial
+from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import quote, urlsplit
@@ -21,20 +23,57 @@ if TYPE_CHECKING:
     from mypy_boto3_s3.type_defs import CopySourceTypeDef
 
 T = TypeVar("T")
+KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
 
 
-def ec2_credential(cloud: str) -> tuple[str, str]:
-    """Access and secret key of the cloud's user for its project: the one that is there, or a new one."""
+def ec2_credential(cloud: str) -> tuple[str, str] | None:
+    """Access and secret key of the cloud's user for its project: the one that is there, or a new one.
+
+    None where Keystone refuses to tell and to make any: application credentials are not allowed to. Raises OpsError.
+    """
     connection = connect(cloud)
     path = f"/users/{connection.current_user_id}/credentials/OS-EC2"
     project = connection.current_project_id
-    found = [c for c in connection.identity.get(path).json()["credentials"] if c["tenant_id"] == project]
-    if not found:
+    answer = connection.identity.get(path)
+    found = [c for c in answer.json()["credentials"] if c["tenant_id"] == project] if answer.ok else []
+    if not found and answer.status_code != HTTPStatus.FORBIDDEN:
         answer = connection.identity.post(path, json={"tenant_id": project})
-        if not answer.ok:
-            raise OpsError(f"{cloud}: no EC2 credential could be made: {answer.status_code} {answer.text[:200]}")
-        found = [answer.json()["credential"]]
-    return str(found[0]["access"]), str(found[0]["secret"])
+        found = [answer.json()["credential"]] if answer.ok else []
+    if found:
+        return str(found[0]["access"]), str(found[0]["secret"])
+    if answer.status_code == HTTPStatus.FORBIDDEN:
+        return None
+    raise OpsError(f"{cloud}: no EC2 credential could be made: {answer.status_code} {answer.text[:200]}")
+
+
+def given_credential(lines: str) -> tuple[str, str] | None:
+    """The access and secret key in KEY=VALUE lines, as `write_environment` writes them; None if one is missing."""
+    words = shlex.split(lines, comments=True)
+    values = dict(word.removeprefix("export ").split("=", 1) for word in words if "=" in word)
+    access, secret = (values.get(key, "") for key in KEYS)
+    return (access, secret) if access and secret else None
+
+
+def credential(cloud: str, file: Path | None) -> tuple[str, str, str]:
+    """Access key, secret key, and where they are from: the file if one is named, else Keystone, else the environment.
+
+    Raises OpsError that says what is needed when there is none.
+    """
+    if file:
+        if found := given_credential(file.read_text(encoding="utf-8")):
+            return *found, str(file)
+        raise OpsError(f"{file} does not have the lines {KEYS[0]}=... and {KEYS[1]}=...")
+    if found := ec2_credential(cloud):
+        return *found, "Keystone"
+    access, secret = (os.environ.get(key, "") for key in KEYS)
+    if access and secret:
+        return access, secret, "the environment"
+    raise OpsError(
+        f"Keystone gives this entry of clouds.yaml ({cloud}) no EC2 credential: an application credential may neither "
+        "see nor make one. With an entry that has your user and password: openstack --os-cloud ENTRY ec2 credentials "
+        f"create. Then say this again with {KEYS[0]} and {KEYS[1]} in the environment, or with --access-key-file and a "
+        f"file (mode 600) with {KEYS[0]}=... and {KEYS[1]}=...; or give --cloud the entry with user and password"
+    )
 
 
 def endpoint(cloud: str) -> str:
@@ -124,19 +163,20 @@ def write_environment(path: Path, values: dict[str, str]) -> None:
     fresh.replace(path)
 
 
-def state(cloud: str, bucket: str, environment: Path, url: str | None, region: str) -> list[str]:
+def state(
+    cloud: str, bucket: str, environment: Path, url: str | None, region: str, key_file: Path | None = None
+) -> list[str]:
     """Everything from nothing to a state backend that works; the environment for it goes into a file (mode 600)."""
-    access, secret = ec2_credential(cloud)
+    access, secret, source = credential(cloud, key_file)
     at = url or endpoint(cloud)
     done = ensure_bucket(client(at, access, secret, region), bucket)
     values = {
         "PULUMI_BACKEND_URL": backend_url(bucket, at, region),
-        "AWS_ACCESS_KEY_ID": access,
-        "AWS_SECRET_ACCESS_KEY": secret,
+        **dict(zip(KEYS, (access, secret), strict=True)),
         "AWS_REGION": region,
         # newer checksums than S3-compatible stores know; without this Pulumi warns at each request
         "AWS_REQUEST_CHECKSUM_CALCULATION": "when_required",
         "AWS_RESPONSE_CHECKSUM_VALIDATION": "when_required",
     }
     write_environment(environment, values)
-    return [*done, f"environment written to {environment} (mode 600)"]
+    return [f"EC2 credential {access[:6]}... of {source}", *done, f"environment written to {environment} (mode 600)"]

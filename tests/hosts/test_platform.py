@@ -75,7 +75,7 @@ def data(cloud: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Stack:
     """The catalogue share, filled."""
     stack = Stack(cloud, tmp_path_factory.mktemp("data"), "gaia-data", config("gaia-data"), backend(cloud))
     stack.up()
-    fill = ["--cloud", DATA_CLOUD, "--share", SHARE, "--marker", "gaia_source"]
+    fill = ["--cloud", DATA_CLOUD, "--share", SHARE]
     words = ["python", "-W", "ignore", "-m", "ops", "fill", *fill, "--"]
     cloud.run(*words, "python", "-m", "jobs.catalogue", "--rows", str(ROWS))
     return stack

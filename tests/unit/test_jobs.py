@@ -100,9 +100,12 @@ def test_the_same_seed_gives_the_same_bytes_and_another_other_ones(made: Path, t
     assert sums[2] != sums[1]
 
 
-def test_a_catalogue_that_is_there_is_left_alone(made: Path) -> None:
+def test_a_catalogue_of_the_same_rows_is_left_alone_and_of_other_ones_an_error(made: Path) -> None:
+    before = {path: path.stat().st_mtime_ns for path in made.rglob("*")}
+    assert "are there already" in catalogue.make(made, 20000, 1)
     with pytest.raises(catalogue.CatalogueError, match="is there already"):
         catalogue.make(made, 10, 1)
+    assert {path: path.stat().st_mtime_ns for path in made.rglob("*")} == before
 
 
 def test_a_directory_that_is_not_there_is_named(tmp_path: Path) -> None:

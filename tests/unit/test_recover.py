@@ -8,13 +8,15 @@ import socket
 import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import openstack.exceptions
 import pytest
 
-from ops import recover
+from ops import locks, recover
 from ops.cloud import OpsError
 from ops.orphans import UNKNOWN
 
@@ -52,14 +54,21 @@ class World:
     pending: list[dict[str, Any]] = field(default_factory=list)
     resources: list[dict[str, Any]] = field(default_factory=list)
     creates: list[dict[str, Any]] = field(default_factory=list)
+    backend: str = ""
     refusal: str = "a stack named gaia-test already exists"
+    at_preview: Callable[[], None] = lambda: None
 
     removed: list[str] = field(default_factory=list)
     imported: dict[str, Any] | None = None
     commands: list[str] = field(default_factory=list)
     fading: dict[str, int] = field(default_factory=dict)
 
-    def pulumi(self, _stack: str, *argv: str, stdin: str | None = None) -> str:
+    def pulumi(self, *argv: str, stack: str = "", stdin: str | None = None) -> str:
+        if "whoami" in argv:
+            return json.dumps({"user": "stv", "url": self.backend})
+        assert stack == "gaia-test"
+        if "--show-name" in argv:
+            return "organization/gaia/gaia-test\n"
         self.commands.append(" ".join(argv[:2] if argv[0] != "refresh" else argv))
         if "rename" in argv:
             raise OpsError(self.refusal)
@@ -67,6 +76,7 @@ class World:
             assert stdin is not None
             self.imported = json.loads(stdin)["deployment"]
         if "preview" in argv:
+            self.at_preview()
             return json.dumps({"steps": [{"op": "create", "newState": create} for create in self.creates]})
         resources = [PROVIDER, *self.resources] if self.resources or self.pending else []
         return json.dumps({"deployment": {"pending_operations": self.pending, "resources": resources}})
@@ -144,9 +154,11 @@ class World:
 
 
 @pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch) -> Callable[[World], list[str]]:
+def run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[World], list[str]]:
     def recovered(world: World) -> list[str]:
-        monkeypatch.setattr(recover, "_pulumi", world.pulumi)
+        world.backend = world.backend or f"file://{tmp_path}"
+        monkeypatch.setattr(recover, "pulumi", world.pulumi)
+        monkeypatch.setattr(locks, "pulumi", world.pulumi)
         monkeypatch.setattr(recover, "connect", lambda _: world.connection())
         monkeypatch.setattr("time.sleep", lambda _: None)
         return recover.recover("gaia-test")
@@ -295,35 +307,190 @@ def test_an_empty_state_is_not_taken_for_a_reason_to_remove_anything(run: Run) -
     assert world.imported is None
 
 
+# ---- what is of a type that recovery does not know
+
+
+CLUSTER = "openstack:containerinfra/cluster:Cluster"
+
+
+def test_what_the_next_up_would_make_of_an_unknown_type_is_told_and_the_rest_is_recovered(run: Run) -> None:
+    world = unnoted(NETWORK, "net", {"name": "gaia-test"}, networks={"orphan": "gaia-test"})
+    world.creates.insert(0, resource(CLUSTER, "cluster", {"name": "gaia-test"}))
+    with pytest.raises(OpsError, match=r"does not know .*: cluster \(openstack:containerinfra/cluster:Cluster\)\. "):
+        run(world)
+    assert world.removed == ["orphan"]
+
+
+def test_what_is_of_an_unknown_type_and_waits_for_something_else_cannot_be_there(run: Run) -> None:
+    assert run(unnoted(CLUSTER, "cluster", {"fixedNetwork": UNKNOWN})) == ["gaia-test: nothing to recover"]
+
+
+def test_a_pending_request_of_an_unknown_type_is_told_with_type_and_name_and_the_state_is_left_alone(run: Run) -> None:
+    world = World(pending=[pending(CLUSTER, "cluster", {"name": "gaia-test"})])
+    with pytest.raises(OpsError, match=r"the type openstack:containerinfra/cluster:Cluster of cluster, .* by hand"):
+        run(world)
+    assert world.imported is None
+
+
 # ---- locks
+
+
+STACKS_LOCKS = ".pulumi/locks/organization/gaia/gaia-test"
+
+
+def lock(directory: Path, pid: int, host: str = "", since: str = "2026-11-24T03:00:00.805285776Z") -> Path:
+    """An engine's lock as pulumi writes it."""
+    values = {"pid": pid, "username": "stv", "hostname": host or socket.gethostname(), "timestamp": since}
+    file = directory / STACKS_LOCKS / f"{pid}.json"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(json.dumps(values))
+    file.with_name(file.name + ".attrs").touch()
+    return file
+
+
+def locks_of(directory: Path) -> list[str]:
+    return sorted(path.name for path in (directory / STACKS_LOCKS).glob("*"))
+
+
+@pytest.fixture
+def ended() -> int:
+    """A process that is gone."""
+    process = subprocess.Popen(["true"])
+    process.wait()
+    return process.pid
+
+
+@pytest.fixture
+def alive() -> Iterator[tuple[int, str]]:
+    """A process that runs, and a moment after its start."""
+    with subprocess.Popen(["sleep", "100"]) as process:
+        yield process.pid, datetime.now(UTC).isoformat()
+        process.kill()
+
+
+def test_the_lock_of_an_engine_that_is_gone_is_removed_and_nothing_stays_locked(
+    run: Run, tmp_path: Path, ended: int
+) -> None:
+    lock(tmp_path, ended)
+    assert f"(pid {ended})" in run(World())[0]
+    assert locks_of(tmp_path) == []
+
+
+def test_a_process_that_was_given_the_number_of_a_dead_engine_does_not_keep_its_lock_alive(
+    run: Run, tmp_path: Path, alive: tuple[int, str]
+) -> None:
+    lock(tmp_path, alive[0], since="2026-11-24T03:00:00.805285776Z")  # long before the process began
+    assert "removed the lock" in run(World())[0]
+
+
+def test_an_engine_that_ended_and_was_not_waited_for_is_dead(run: Run, tmp_path: Path) -> None:
+    zombie = subprocess.Popen(["true"])
+    since = datetime.now(UTC).isoformat()
+    while Path(f"/proc/{zombie.pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z":
+        pass
+    lock(tmp_path, zombie.pid, since=since)
+    assert "removed the lock" in run(World())[0]
+    zombie.wait()
+
+
+@pytest.mark.parametrize("host", ["", "another-machine"])
+def test_the_lock_of_an_engine_that_may_be_alive_is_left_alone(
+    host: str, run: Run, tmp_path: Path, alive: tuple[int, str]
+) -> None:
+    file = lock(tmp_path, alive[0], host, since=alive[1])
+    world = World(pending=[pending(NETWORK, "net", {"name": "gaia-test"})], networks={"o": "gaia-test"})
+    with pytest.raises(OpsError, match=r"created by stv@.* Wait until it has ended"):
+        run(world)
+    assert world.commands == []
+    assert world.removed == []
+    assert file.exists()
+
+
+def test_a_dead_engines_lock_is_removed_by_its_name_and_a_living_ones_beside_it_stays(
+    run: Run, tmp_path: Path, ended: int, alive: tuple[int, str]
+) -> None:
+    lock(tmp_path, ended)
+    file = lock(tmp_path, alive[0], since=alive[1])
+    world = World()
+    with pytest.raises(OpsError, match="Wait until it has ended"):
+        run(world)
+    assert file.exists()
+    assert world.commands == []
+
+
+def test_the_stack_is_locked_for_engines_while_the_cloud_is_looked_at_and_free_afterwards(
+    run: Run, tmp_path: Path
+) -> None:
+    seen: list[dict[str, Any]] = []
+    world = unnoted(NETWORK, "net", {"name": "gaia-test"})
+    world.at_preview = lambda: seen.extend(
+        json.loads(file.read_text()) for file in (tmp_path / STACKS_LOCKS).glob("*.json")
+    )
+    run(world)
+    assert [one["pid"] for one in seen] == [os.getpid()]
+    assert set(seen[0]) == {"pid", "username", "hostname", "timestamp"}
+    assert locks_of(tmp_path) == []
+
+
+def test_an_engine_that_begins_in_the_moment_of_locking_wins(
+    run: Run, tmp_path: Path, alive: tuple[int, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write = locks.Directory.write
+
+    def beside(self: locks.Directory, name: str, content: bytes) -> None:
+        write(self, name, content)
+        lock(tmp_path, alive[0], since=alive[1])
+
+    monkeypatch.setattr(locks.Directory, "write", beside)
+    world = World(pending=[pending(NETWORK, "net", {"name": "gaia-test"})], networks={"o": "gaia-test"})
+    with pytest.raises(OpsError, match="Wait until it has ended"):
+        run(world)
+    assert world.removed == []
+    assert locks_of(tmp_path) == [f"{alive[0]}.json", f"{alive[0]}.json.attrs"]
+
+
+@pytest.mark.parametrize(
+    ("url", "bucket", "prefix"),
+    [
+        ("s3://state?endpoint=http%3A%2F%2F127.0.0.1%3A8080&s3ForcePathStyle=true&region=us-east-1", "state", ""),
+        ("s3://state/gaia/test?endpoint=127.0.0.1:8080&disableSSL=true&region=us-east-1", "state", "gaia/test/"),
+    ],
+)
+def test_a_buckets_url_is_read_as_pulumi_reads_it(url: str, bucket: str, prefix: str) -> None:
+    found = locks.store(url)
+    assert isinstance(found, locks.Bucket)
+    assert (found.name, found.prefix) == (bucket, prefix)
+    assert found.s3.meta.endpoint_url == "http://127.0.0.1:8080"
+    assert found.s3.meta.region_name == "us-east-1"
+
+
+# ---- locks of backends that only pulumi can read
 
 
 def locked(pid: int, host: str) -> str:
     return (
         "the stack is currently locked by 1 lock(s). Either wait for the other process(es) to end or delete the lock "
-        "file with `pulumi cancel`.\n  file:///state/.pulumi/locks/organization/gaia/gaia-test/1.json: "
+        "file with `pulumi cancel`.\n  gs://state/.pulumi/locks/organization/gaia/gaia-test/1.json: "
         f"created by stv@{host} (pid {pid}) at 2026-11-24T03:00:00Z"
     )
 
 
-def test_the_lock_of_an_engine_that_is_gone_is_removed(run: Run) -> None:
-    ended = subprocess.Popen(["true"])
-    ended.wait()
-    world = World(refusal=locked(ended.pid, socket.gethostname()))
-    assert f"(pid {ended.pid})" in run(world)[0]
-    assert "cancel --yes" in world.commands
-
-
-@pytest.mark.parametrize("host", [socket.gethostname(), "another-machine"])
-def test_the_lock_of_an_engine_that_may_be_alive_is_left_alone(host: str, run: Run) -> None:
-    world = World(refusal=locked(os.getpid(), host), pending=[pending(NETWORK, "net", {"name": "gaia-test"})])
-    with pytest.raises(OpsError, match=r"created by stv@.* Wait until it has ended"):
+def test_where_locks_cannot_be_removed_one_by_one_a_person_has_to_cancel(run: Run, ended: int) -> None:
+    world = World(backend="gs://state", refusal=locked(ended, socket.gethostname()))
+    with pytest.raises(OpsError, match=r"that process is gone.* only all locks can be removed together: .* cancel"):
         run(world)
-    assert world.commands == ["stack rename"]
+    assert set(world.commands) == {"stack rename"}
+
+
+def test_where_locks_are_told_in_words_that_of_another_machine_is_left_alone(run: Run) -> None:
+    world = World(backend="gs://state", refusal=locked(1, "another-machine"))
+    with pytest.raises(OpsError, match=r"created by stv@another-machine.* Wait until it has ended"):
+        run(world)
+    assert set(world.commands) == {"stack rename"}
 
 
 def test_a_state_that_is_just_being_written_is_read_again_and_nothing_is_removed(run: Run) -> None:
-    world = World(refusal="failed to load checkpoint: EOF", pending=[pending(NETWORK, "net", {"name": "gaia-test"})])
+    world = World(backend="gs://state", refusal="failed to load checkpoint: EOF")
     with pytest.raises(OpsError, match="does not tell whether an engine is at work"):
         run(world)
     assert set(world.commands) == {"stack rename"}
@@ -331,4 +498,4 @@ def test_a_state_that_is_just_being_written_is_read_again_and_nothing_is_removed
 
 def test_what_is_neither_a_lock_nor_a_taken_name_is_told_as_it_is(run: Run) -> None:
     with pytest.raises(OpsError, match="no such stack"):
-        run(World(refusal="no such stack"))
+        run(World(backend="gs://state", refusal="no such stack"))
