@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from components.hadoop import hdfs, spark, text, yarn, zeppelin
+from components.hadoop import hdfs, logins, spark, text, yarn, zeppelin
 from components.hadoop.cluster import Cluster, Parts
 from components.hadoop.daemons import HADOOP_LOG, PROGRAMS, accounts, archive, environment_file, homes
 from components.hosts.bundle import Directory, File
@@ -82,5 +82,5 @@ def gateway(cluster: Cluster) -> Parts:
             *zeppelin.configuration(cluster),
             *(_command(name, "spark.sh") for name in SPARK_COMMANDS),
         ),
-        units=(zeppelin.server(cluster),),
+        units=(logins.unit(), zeppelin.server(cluster)),
     )

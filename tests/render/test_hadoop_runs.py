@@ -154,6 +154,7 @@ def test_every_daemon_starts_with_its_rendered_files(rig: Rig) -> None:
     assert set(rig.started) == {
         *("namenode.service", "datanode.service", "resourcemanager.service", "nodemanager.service"),
         *("hdfs-layout.service", "job-history.service", "spark-history.service", "zeppelin.service"),
+        "zeppelin-logins.service",
     }
 
 
