@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from components.hadoop import hdfs, ports, spark, text, yarn, zeppelin
+from components.hadoop import hdfs, logins, ports, spark, text, yarn, zeppelin
 from components.hadoop.cluster import Cluster, Parts
 from components.hadoop.daemons import (
     HADOOP_LOG,
@@ -99,7 +99,7 @@ def gateway(cluster: Cluster) -> Parts:
             *zeppelin.configuration(cluster),
             *(_command(name, "spark.sh") for name in SPARK_COMMANDS),
         ),
-        units=(archive_server(cluster), zeppelin.server(cluster)),
+        units=(archive_server(cluster), logins.unit(), zeppelin.server(cluster)),
     )
 
 

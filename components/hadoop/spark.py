@@ -83,7 +83,8 @@ def _sizes(cluster: Cluster) -> dict[str, text.Value]:
     # not where tasks run for long, which are the executors.
     quick = "-XX:+UseSerialGC -XX:TieredStopAtLevel=1"
     if cluster.gateway_flavor.vcpus <= SMALL_VCPUS:
-        settings["spark.driver.extraJavaOptions"] = quick
+        # not extraJavaOptions: Zeppelin gives some of its own on the command line, which would replace these
+        settings["spark.driver.defaultJavaOptions"] = quick
     if cluster.worker_flavor.vcpus <= SMALL_VCPUS:
         settings |= {"spark.yarn.am.extraJavaOptions": quick, "spark.executor.extraJavaOptions": "-XX:+UseSerialGC"}
     if not cluster.dynamic_allocation:

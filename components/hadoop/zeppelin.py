@@ -1,16 +1,16 @@
 """Zeppelin: the notebook server's settings, its logins, its unit. Pure.
 
-`%python` paragraphs are PySpark on YARN: the interpreter is the hosts' own Python environment with Spark on its path.
+`%spark`, `%pyspark` and `%sql` are one session of Spark on YARN (`interpreters.py`). `%python` is the hosts' own Python
+environment with Spark on its path. Who may log in: `logins.py`.
 """
 
 from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Iterable
 
-from components.hadoop import text
-from components.hadoop.cluster import Cluster, NotebookUser
+from components.hadoop import interpreters, logins, text
+from components.hadoop.cluster import Cluster
 from components.hadoop.daemons import (
     ENVIRONMENT,
     PROGRAMS,
@@ -68,14 +68,21 @@ def shiro_hash(password: str, salt: str, iterations: int = ITERATIONS) -> str:
     return f"$shiro1$SHA-256${iterations}${salt}${base64.b64encode(digest).decode()}"
 
 
-def shiro_ini(users: Iterable[NotebookUser]) -> str:
-    """Logins, roles, and which part of the REST API needs which."""
-    logins = "".join(f"{user.name} = {', '.join((user.password_hash, *user.roles))}\n" for user in users)
+def shiro_ini() -> str:
+    """Where the logins stand, which roles there are, and which part of the REST API needs which.
+
+    IniRealm stays beside the realm of the logins, without any: it is where Zeppelin looks up the names of roles.
+    """
+    roles = "".join(f"{role} = *\n" for role in logins.ROLES)
     urls = "".join(f"{path} = {rule}\n" for path, rule in URLS)
     return f"""\
 [main]
 passwordMatcher = org.apache.shiro.authc.credential.PasswordMatcher
-iniRealm.credentialsMatcher = $passwordMatcher
+logins = org.apache.shiro.realm.text.PropertiesRealm
+logins.resourcePath = file:{logins.REALM}
+logins.reloadIntervalSeconds = {logins.RELOAD}
+logins.credentialsMatcher = $passwordMatcher
+securityManager.realms = $logins, $iniRealm
 sessionManager = org.apache.shiro.web.session.mgt.DefaultWebSessionManager
 cookie = org.apache.shiro.web.servlet.SimpleCookie
 cookie.name = JSESSIONID
@@ -85,12 +92,8 @@ securityManager.sessionManager = $sessionManager
 securityManager.sessionManager.globalSessionTimeout = {SESSION_TIMEOUT}
 shiro.loginUrl = /api/login
 
-[users]
-{logins}
 [roles]
-admin = *
-user = *
-
+{roles}
 [urls]
 {urls}"""
 
@@ -120,6 +123,7 @@ def site(cluster: Cluster) -> dict[str, text.Value]:
         "zeppelin.search.index.path": f"{home(cluster)}/index",
         "zeppelin.interpreter.localRepo": f"{home(cluster)}/local-repo",
         "zeppelin.interpreter.connect.timeout": 120000,
+        "zeppelin.interpreter.group.default": interpreters.DEFAULT_GROUP,
         # the security group opens neither; loopback is what the server and its interpreters call each other by
         "zeppelin.server.rpc.portRange": f"{Port.ZEPPELIN_THRIFT}:{Port.ZEPPELIN_THRIFT}",
         "zeppelin.interpreter.rpc.portRange": f"{Port.INTERPRETER_FIRST}:{Port.INTERPRETER_LAST}",
@@ -134,6 +138,7 @@ def environment(cluster: Cluster) -> dict[str, text.Value]:
         "ZEPPELIN_CONF_DIR": configuration_directory(cluster),
         "ZEPPELIN_LOG_DIR": "/var/log/zeppelin",
         "ZEPPELIN_WAR_TEMPDIR": f"{home(cluster)}/webapps",
+        "ZEPPELIN_WORK": f"{home(cluster)}/work",
         "ZEPPELIN_IDENT_STRING": ZEPPELIN,  # the server does not start without it
         "ZEPPELIN_LOCAL_IP": "127.0.0.1",
         "ZEPPELIN_INTP_MEM": f"-Xmx{INTERPRETER_HEAP_MIB}m -XX:+UseSerialGC -XX:TieredStopAtLevel=1",
@@ -151,29 +156,33 @@ ENVIRONMENT_FILE = "/etc/default/gaia-zeppelin"
 
 
 def configuration(cluster: Cluster) -> tuple[File, ...]:
-    """The server's files; the one with the password hashes is for its account only."""
+    """The server's files."""
     directory = configuration_directory(cluster)
     return (
         File(path=f"{directory}/{SITE}", content=text.hadoop_xml(site(cluster))),
-        File(path=f"{directory}/{SHIRO}", content=shiro_ini(cluster.notebook_users), mode="0640", group=ZEPPELIN),
+        File(path=f"{directory}/{SHIRO}", content=shiro_ini(), mode="0640", group=ZEPPELIN),
         File(path=f"{directory}/{LOG4J}", content=LOG4J_PROPERTIES),
         File(path=f"{directory}/{LOG4J2}", content=LOG4J2_PROPERTIES),
         File(path=ENVIRONMENT_FILE, content=text.environment(environment(cluster))),
         File(path=START, content=text.program("zeppelin_server.sh"), mode="0755"),
+        *interpreters.files(cluster),
+        *logins.files(cluster),
     )
 
 
 def directories(cluster: Cluster) -> tuple[Directory, ...]:
-    """What the server's account owns."""
-    names = ("conf", "notebook", "webapps", "index", "local-repo", "matplotlib")
+    """What the server's account owns, and where it reads its logins. Paragraphs run in `work`."""
+    names = ("conf", "notebook", "webapps", "index", "local-repo", "matplotlib", "work")
     paths = (home(cluster), *(f"{home(cluster)}/{name}" for name in names), "/var/log/zeppelin")
-    return tuple(Directory(path=path, mode="0750", owner=ZEPPELIN, group=ZEPPELIN) for path in paths)
+    owned = tuple(Directory(path=path, mode="0750", owner=ZEPPELIN, group=ZEPPELIN) for path in paths)
+    return (*owned, *logins.directories())
 
 
 def server(cluster: Cluster) -> Unit:
     """The notebook server. Interpreters, and with them Spark's drivers, are its children and end with it.
 
-    A changed Spark setting does not restart it: sessions that start afterwards have it, running ones are left alone.
+    A changed Spark setting or login does not restart it: sessions that start afterwards have the setting, running ones
+    are left alone.
     """
     directory = configuration_directory(cluster)
     options = jvm_options(cluster.sizes.zeppelin_heap_mib, cluster.gateway_flavor)
@@ -185,10 +194,16 @@ def server(cluster: Cluster) -> Unit:
         account=ZEPPELIN,
         command=" ".join((START, *options)),
         cluster=cluster,
-        lines=(("EnvironmentFile", ENVIRONMENT_FILE), ("UMask", "0027")),
+        after=(logins.UNIT,),
+        lines=(
+            ("EnvironmentFile", ENVIRONMENT_FILE),
+            ("UMask", "0027"),
+            ("ExecStartPre", interpreters.before_start(directory)),
+        ),
         ready=(f"127.0.0.1:{Port.ZEPPELIN}",),
         watches=(
             *(f"{directory}/{name}" for name in (SITE, SHIRO, LOG4J, LOG4J2)),
             *(ENVIRONMENT_FILE, ENVIRONMENT, START, ZEPPELIN_HOME, SPARK_HOME),
+            *(interpreters.SETTINGS, interpreters.PROGRAM),
         ),
     )

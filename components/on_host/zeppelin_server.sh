@@ -9,7 +9,8 @@ export ZEPPELIN_WAR ZEPPELIN_ANGULAR_WAR
 # the interpreters find py4j's archive by its version
 for archive in "$SPARK_HOME"/python/lib/py4j-*-src.zip; do PYTHONPATH=$SPARK_HOME/python:$archive; done
 export PYTHONPATH
-cd "$ZEPPELIN_HOME"
+# where paragraphs run: the server's own paths are absolute
+cd "$ZEPPELIN_WORK"
 exec "$JAVA_HOME/bin/java" "$@" \
   -cp "$ZEPPELIN_CONF_DIR:$ZEPPELIN_HOME/*:$ZEPPELIN_HOME/lib/*:$ZEPPELIN_HOME/lib/interpreter/*" \
   org.apache.zeppelin.server.ZeppelinServer

@@ -33,11 +33,12 @@ HADOOP_LAYOUT = (
 )
 # A database driver that no configuration here asks for.
 HADOOP_WITHOUT = ("mssql-jdbc-*",)
-# Of Spark's distribution: what runs on YARN does not need Kubernetes, the Connect server and its shell, nor the
-# native RocksDB (one state store of streaming), which together are half of the bytes that every host unpacks.
+# Of Spark's distribution: what runs on YARN does not need Kubernetes, Mesos, the Connect server and its shell, nor the
+# native RocksDB (one state store of streaming), which together are much of the bytes that every host unpacks.
 SPARK_WITHOUT = (
     *("deps/jars/connect-repl/*", "deps/jars/spark-connect_*", "deps/jars/rocksdbjni-*"),
     *("deps/jars/kubernetes-*", "deps/jars/spark-kubernetes_*", "deps/jars/vertx-*", "deps/jars/zjsonpatch-*"),
+    *("deps/jars/mesos-*", "deps/jars/spark-mesos_*"),
     *("deps/jars/*-osx-*", "deps/jars/*-windows-*", "deps/jars/*-linux-aarch_64.jar", "deps/jars/*-linux-riscv64.jar"),
     *("*.cmd", "*/tests/*", "pyspark/python/*"),
 )

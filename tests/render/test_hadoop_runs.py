@@ -20,9 +20,9 @@ from typing import Any
 import pytest
 
 from components.hadoop import roles, zeppelin
-from components.hadoop.cluster import Cluster, NotebookUser
+from components.hadoop.cluster import Cluster, NotebookUser, Parts
 from components.hadoop.sizing import compute
-from components.hosts.bundle import Bundle, PythonEnvironment
+from components.hosts.bundle import Archive, Bundle, PythonEnvironment
 from components.settings.hadoop import Sizing
 from tests.conftest import ROOT
 from tests.render.test_hadoop_files import archives
@@ -59,6 +59,13 @@ def a_cluster() -> Cluster:
     )
 
 
+def from_mirror(gateway: Parts, mirror: Path) -> tuple[Archive, ...]:
+    """The gateway's archives, out of the mirror's own directory and kept for nobody."""
+    return tuple(
+        replace(one, url=one.url.replace("http://mirror", f"file://{mirror}"), keep="") for one in gateway.archives
+    )
+
+
 def a_bundle(made: Cluster, mirror: Path) -> Bundle:
     """The bundles of all three roles in one."""
     parts = (roles.master(made), roles.worker(made), roles.gateway(made))
@@ -71,11 +78,7 @@ def a_bundle(made: Cluster, mirror: Path) -> Bundle:
         hosts_file=HOSTS,
         accounts=merged("accounts", "name"),
         directories=merged("directories", "path"),
-        # the rig is host and gateway in one: its archives come from the mirror's own directory
-        archives=tuple(
-            replace(entry, url=entry.url.replace("http://mirror", f"file://{mirror}"), keep="")
-            for entry in parts[2].archives
-        ),
+        archives=from_mirror(parts[2], mirror),
         python=PythonEnvironment(
             path=made.python,
             requirements=("numpy", "pandas", "pyarrow", "matplotlib", "healpy"),
@@ -157,6 +160,7 @@ def test_every_daemon_starts_with_its_rendered_files(rig: Rig) -> None:
     assert set(rig.started) == {
         *("namenode.service", "datanode.service", "resourcemanager.service", "nodemanager.service"),
         *("hdfs-layout.service", "job-history.service", "spark-history.service", "zeppelin.service"),
+        "zeppelin-logins.service",
     }
 
 

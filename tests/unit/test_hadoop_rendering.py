@@ -13,7 +13,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from components.hadoop import roles, zeppelin
+from components.hadoop import interpreters, logins, roles, zeppelin
 from components.hadoop.cluster import Cluster, NotebookUser, Parts
 from components.hadoop.ports import SECURITY_GROUPS, Port
 from components.hadoop.sizing import Flavor, compute
@@ -125,7 +125,7 @@ def test_the_daemons_of_each_role_are_units() -> None:
             *("spark-history.service", "hdfs-checkpoint.timer"),
         },
         "worker": {"datanode.service", "nodemanager.service"},
-        "zeppelin": {"archives.service", "zeppelin.service"},
+        "zeppelin": {"archives.service", "zeppelin.service", "zeppelin-logins.service"},
     }
 
 
@@ -133,9 +133,10 @@ def test_no_daemon_runs_as_root_and_all_come_back_after_a_failure() -> None:
     for role, make in ROLES.items():
         for entry in make(cluster()).units:
             if entry.name.endswith(".service"):
+                assert "\nRestart=on-failure\n" in entry.content
+            if entry.name.endswith(".service") and entry.name != logins.UNIT:  # which ends when it has written its file
                 assert "\nUser=root" not in entry.content
                 assert "\nUser=" in entry.content, (role, entry.name)
-                assert "\nRestart=on-failure\n" in entry.content
                 assert "\nRequiresMountsFor=/mnt/cinder/data\n" in entry.content
 
 
@@ -150,6 +151,40 @@ def test_a_spark_setting_changes_one_file_on_the_gateway_and_restarts_nothing() 
     assert changed == {"/etc/spark/conf/spark-defaults.conf"}
     assert old.units == new.units
     assert not [watch for entry in new.units for watch in entry.watches if watch in changed]
+
+
+def test_a_changed_password_or_login_restarts_nothing_but_what_writes_the_logins() -> None:
+    before = cluster()
+    for users in (
+        (NotebookUser(name="gaia", password_hash="$another", roles=("admin", "user")),),
+        (*before.notebook_users, NotebookUser(name="alice", password_hash="$hash")),
+        (),
+    ):
+        old, new = roles.gateway(before), roles.gateway(cluster(notebook_users=users))
+        changed = {entry.path for entry, o in zip(new.files, old.files, strict=True) if entry != o}
+        assert changed == {logins.WANTED}
+        assert old.units == new.units
+        assert [entry.name for entry in new.units if changed & set(entry.watches)] == [logins.UNIT]
+
+
+def test_zeppelins_own_sizes_and_master_do_not_beat_those_of_spark() -> None:
+    decided = json.loads(file(roles.gateway(cluster()), "interpreters.json").content)
+    assert (decided["spark"]["spark.master"], decided["spark"]["spark.submit.deployMode"]) == ("yarn", "client")
+    for name in ("driver.memory", "executor.memory", "executor.cores", "executor.instances"):
+        assert decided["spark"][f"spark.{name}"] == "", "spark-defaults.conf is the one place of sizes"
+    python = spark_defaults(roles.gateway(cluster()))["spark.pyspark.python"]
+    assert decided["spark"]["PYSPARK_PYTHON"] == decided["python"]["zeppelin.python"] == python
+
+
+def test_a_changed_size_changes_no_interpreter_setting() -> None:
+    changed = cluster(sizes=compute(gateway=SMALL, master=TINY, worker=SMALL, workers=4))
+    assert interpreters.files(changed) == interpreters.files(cluster())
+
+
+def test_the_drivers_jvm_options_are_those_that_zeppelin_does_not_replace() -> None:
+    found = spark_defaults(roles.gateway(cluster(gateway_flavor=TINY)))
+    assert "-XX:TieredStopAtLevel=1" in found["spark.driver.defaultJavaOptions"]
+    assert "spark.driver.extraJavaOptions" not in found
 
 
 def test_a_changed_size_restarts_yarn_and_not_hdfs() -> None:
@@ -204,7 +239,10 @@ def test_everything_in_the_notebook_needs_a_login_and_the_settings_an_administra
     ini.optionxform = str  # type: ignore[assignment, method-assign]
     ini.read_string(entry.content)
     urls = dict(ini["urls"])
-    assert ini["users"]["gaia"] == f"{HASH}, admin, user"
+    assert "users" not in ini, "beside another realm, Zeppelin does not start with logins here"
+    assert dict(ini["roles"]) == {"admin": "*", "user": "*"}
+    assert ini["main"]["securityManager.realms"] == "$logins, $iniRealm"
+    assert ini["main"]["logins.resourcePath"] == "file:/etc/zeppelin/realm.properties"
     assert [path for path, rule in urls.items() if rule == "anon"] == ["/api/version"]
     assert list(urls.items())[-1] == ("/**", "authc")
     for path in ("interpreter", "configurations", "credential", "notebook-repositories"):
@@ -214,7 +252,7 @@ def test_everything_in_the_notebook_needs_a_login_and_the_settings_an_administra
 
 def test_no_secret_is_in_a_file_that_everybody_may_read_nor_in_a_command_line() -> None:
     parts = roles.gateway(cluster())
-    assert [entry.path for entry in parts.files if HASH in entry.content and entry.mode != "0640"] == []
+    assert [(entry.path, entry.mode) for entry in parts.files if HASH in entry.content] == [(logins.WANTED, "0600")]
     assert not [entry.name for entry in parts.units if HASH in entry.content]
 
 
@@ -271,5 +309,5 @@ def test_every_unit_is_ready_when_a_port_of_its_own_accepts() -> None:
     for entry in chain.from_iterable(make(cluster()).units for make in ROLES.values()):
         ports = {int(address.rsplit(":", 1)[1]) for address in entry.ready}
         assert ports <= {int(port) for port in Port}
-        if entry.name not in ("hdfs-layout.service", "hdfs-checkpoint.timer"):
+        if entry.name not in ("hdfs-layout.service", "hdfs-checkpoint.timer", logins.UNIT):
             assert ports

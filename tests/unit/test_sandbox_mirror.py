@@ -46,7 +46,7 @@ def test_an_archives_bytes_do_not_depend_on_order_times_or_owners(members: dict[
 
 def test_an_archive_that_would_lack_a_needed_part_is_refused() -> None:
     with pytest.raises(RegistryError, match="would lack jars/spark-yarn_"):
-        assemble.check({"bin/spark-submit": Path()}, "spark-4.0.5-bin-hadoop3.tgz")
+        assemble.check({"bin/spark-submit": Path()}, "spark-3.5.9-bin-hadoop3.tgz")
 
 
 def test_an_archive_with_another_checksum_than_the_committed_one_is_refused(tmp_path: Path) -> None:
