@@ -75,9 +75,10 @@ def archive_server(cluster: Cluster) -> Unit:
     return service(
         "archives",
         description="Archives for the other hosts",
-        account="nobody",
+        account="gaia-archives",
         command=f"/usr/bin/python3 -m http.server {Port.ARCHIVES:d} --directory {archive_directory(cluster)}",
         cluster=cluster,
+        lines=(("DynamicUser", "yes"),),
         ready=(f"127.0.0.1:{Port.ARCHIVES:d}",),
     )
 

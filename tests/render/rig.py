@@ -1,4 +1,4 @@
-"""Runs the rendered configuration of all roles on one machine: the inner half, started in namespaces of its own.
+"""Runs the rendered configuration of a host on this machine: the inner half, started in namespaces of its own.
 
 `python3 rig.py SCRATCH BUNDLE.json`, under `unshare --mount --net --uts --pid --fork --mount-proc --kill-child`:
 system directories become overlays whose changes go to SCRATCH, the host program's own steps apply the bundle, and
@@ -82,11 +82,8 @@ def run_units(units: list[dict[str, Any]], logs: Path) -> dict[str, dict[str, fl
     """Start every service together, as a booting host would, and wait for each. Seconds and resident MiB by unit."""
     begun, found = time.monotonic(), {}
     services = [unit for unit in units if unit["name"].endswith(".service")]
-    first = [unit for unit in services if "hdfs-layout" not in " ".join(section(unit, "After"))]
-    running = {unit["name"]: start(unit, logs / f"{unit['name']}.log") for unit in first}
-    for unit in sorted(services, key=lambda unit: unit not in first):
-        if unit not in first:
-            running[unit["name"]] = start(unit, logs / f"{unit['name']}.log")
+    running = {unit["name"]: start(unit, logs / f"{unit['name']}.log") for unit in services}
+    for unit in services:
         process, oneshot = running[unit["name"]], "Type=oneshot" in unit["content"]
         while not (process.poll() == 0 if oneshot else all(map(apply.accepts, unit["ready"]))):
             if (process.poll() or 0) != 0 or time.monotonic() - begun > LIMIT:

@@ -18,11 +18,15 @@ from typing import Any
 import pytest
 
 from components.hadoop import interpreters, logins, roles, zeppelin
-from components.hadoop.cluster import NotebookUser
+from components.hadoop.cluster import Cluster, NotebookUser
+from components.hadoop.sizing import compute
 from components.hosts.bundle import Bundle
-from tests.render.test_hadoop_runs import HOSTS, PASSWORD, Rig, a_cluster, from_mirror, notebook
-from tests.unit.test_hadoop_rendering import SALT
+from tests.render.host import Rig, notebook
+from tests.render.test_hadoop_files import archives
+from tests.unit.test_hadoop_rendering import SALT, TINY, cluster
 
+PASSWORD = "correct horse battery staple"
+HOSTS = (("127.0.0.2", "zeppelin"), ("127.0.0.3", "master01"), ("127.0.0.4", "worker01"))
 ITERATIONS = 1000  # logins are many here
 
 
@@ -34,18 +38,33 @@ def user(name: str, password: str, *granted: str) -> NotebookUser:
 ADMINISTRATOR, ALICE = user("gaia", PASSWORD, "admin", "user"), user("alice", PASSWORD + "2", "user")
 
 
+def a_cluster() -> Cluster:
+    """Tiny hosts, the sandbox's archives."""
+    return cluster(
+        gateway_flavor=TINY,
+        master_flavor=TINY,
+        worker_flavor=TINY,
+        sizes=compute(gateway=TINY, master=TINY, worker=TINY, workers=4),
+        archives=archives(),
+        notebook_users=(ADMINISTRATOR, ALICE),
+    )
+
+
 @pytest.fixture(scope="module")
 def rig(built: Path) -> Iterator[Rig]:
-    made = replace(a_cluster(), notebook_users=(ADMINISTRATOR, ALICE))
-    parts = roles.gateway(made)
+    parts = roles.gateway(a_cluster())
     bundle = Bundle(
         host="zeppelin",
         hosts_file=HOSTS,
         accounts=parts.accounts,
         directories=parts.directories,
-        archives=tuple(one for one in from_mirror(parts, built / "mirror") if one.name.startswith("zeppelin")),
+        archives=tuple(
+            replace(one, url=one.url.replace("http://mirror", f"file://{built / 'mirror'}"), keep="")
+            for one in parts.archives
+            if one.name.startswith("zeppelin")
+        ),
         files=parts.files,
-        units=parts.units,
+        units=tuple(unit for unit in parts.units if unit.name.startswith("zeppelin")),
     )
     # service accounts must be able to reach it, which pytest's own directories do not allow
     scratch = Path(tempfile.mkdtemp(prefix="gaia-rig.", dir="/tmp"))
@@ -96,6 +115,25 @@ def is_the_same_process(rig: Rig) -> bool:
     """Whether the notebook server is still the process that was started."""
     pid = rig.started["zeppelin.service"]["pid"]
     return "ZeppelinServer" in rig.run("root", "cat", f"/proc/{pid}/cmdline")
+
+
+def test_the_notebook_lets_in_who_knows_a_password_and_nobody_else(rig: Rig) -> None:
+    script = f"""
+print(json.dumps([login("gaia", "wrong"), login("nobody", {PASSWORD!r}), login("gaia", {PASSWORD!r})]))
+"""
+    assert notebook(rig, script) == [403, 403, "OK"]
+
+
+def test_a_users_role_decides_who_sees_the_settings(rig: Rig) -> None:
+    script = """
+found = [call("GET", "/version")["status"]]
+for user, password in (("alice", %r), ("gaia", %r)):
+    login(user, password)
+    found += [call("GET", path)["status"] for path in ("/notebook", "/interpreter/setting", "/configurations/all")]
+print(json.dumps(found))
+"""
+    found = notebook(rig, script % (PASSWORD + "2", PASSWORD))
+    assert found == ["OK", "OK", 401, 401, "OK", "OK", "OK"]
 
 
 def test_the_server_has_the_interpreters_settings_that_were_rendered(rig: Rig) -> None:
