@@ -7,6 +7,7 @@ import json
 import os
 import signal
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -25,13 +26,30 @@ class Stack:
         self.sandbox, self.name, self.directory = sandbox, name, directory
         self.file = directory / f"Pulumi.{name}.yaml"
         (directory / "state").mkdir(exist_ok=True)
-        self.environment = {"PULUMI_BACKEND_URL": backend or f"file://{directory}/state", "PYTHONPATH": str(ROOT)}
-        project = yaml.safe_load((ROOT / "Pulumi.yaml").read_text())
-        project["main"] = str(ROOT)
-        project["runtime"]["options"]["virtualenv"] = str(ROOT / ".venv")
-        (directory / "Pulumi.yaml").write_text(yaml.safe_dump(project))
+        self.environment = {"PULUMI_BACKEND_URL": backend or f"file://{directory}/state"}
+        self._use(ROOT)
         self.configure(config)
         self.run("pulumi", "stack", "init", name, "--non-interactive")
+
+    def _use(self, program: Path) -> None:
+        project = yaml.safe_load((ROOT / "Pulumi.yaml").read_text())
+        project["main"] = self.environment["PYTHONPATH"] = str(program)
+        project["runtime"]["options"]["virtualenv"] = str(ROOT / ".venv")
+        (self.directory / "Pulumi.yaml").write_text(yaml.safe_dump(project))
+
+    @contextlib.contextmanager
+    def program(self, directory: Path) -> Iterator[None]:
+        """With another copy of the program, as long as the context is open."""
+        self._use(directory)
+        try:
+            yield
+        finally:
+            self._use(ROOT)
+
+    def rename(self, name: str) -> None:
+        """`pulumi stack rename`: the stack's file goes along."""
+        self.pulumi("stack", "rename", name)
+        self.name, self.file = name, self.directory / f"Pulumi.{name}.yaml"
 
     def configure(self, config: dict[str, Any], keep: tuple[str, ...] = ()) -> None:
         """Write the stack's config, keeping its encryption salt and the (encrypted) keys of `keep`."""
@@ -40,13 +58,19 @@ class Stack:
         values |= {f"gaia:{key}": old["config"][f"gaia:{key}"] for key in keep}
         self.file.write_text(yaml.safe_dump({**old, "config": values}))
 
-    def run(self, *argv: str, check: bool = True) -> subprocess.CompletedProcess[str]:
-        """A command in the stack's project directory, with its backend."""
-        return self.sandbox.run(*argv, check=check, environment=self.environment, directory=self.directory)
+    def run(
+        self, *argv: str, check: bool = True, environment: dict[str, str] | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        """A command in the stack's project directory, with its backend and further variables."""
+        variables = {**self.environment, **(environment or {})}
+        return self.sandbox.run(*argv, check=check, environment=variables, directory=self.directory)
 
-    def pulumi(self, *argv: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+    def pulumi(
+        self, *argv: str, check: bool = True, environment: dict[str, str] | None = None
+    ) -> subprocess.CompletedProcess[str]:
         """A pulumi command on this stack."""
-        return self.run("pulumi", *argv, "--stack", self.name, "--non-interactive", check=check)
+        words = ["pulumi", *argv, "--stack", self.name, "--non-interactive"]
+        return self.run(*words, check=check, environment=environment)
 
     def ops(self, verb: str, *argv: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         """`python -m ops VERB` for this stack."""
@@ -84,6 +108,19 @@ class Stack:
     def state(self) -> str:
         """The state as it lies in the backend: secrets encrypted."""
         return self.pulumi("stack", "export").stdout
+
+    def wait_until_pending(self, kind: str, engine: subprocess.Popen[bytes]) -> None:
+        """Until the state (of a `file://` backend) says that a request for a resource of this type is under way."""
+        limit = time.monotonic() + 120
+        while True:
+            assert engine.poll() is None, f"it ended before it had asked for any {kind}"
+            assert time.monotonic() < limit, f"it never asked for any {kind}"
+            for file in (self.directory / "state").rglob(f"stacks/**/{self.name}.json"):
+                with contextlib.suppress(json.JSONDecodeError, OSError):  # the engine is writing it
+                    deployment = json.loads(file.read_text())["checkpoint"]["latest"] or {}
+                    if any(kind in one["resource"]["type"] for one in deployment.get("pending_operations") or []):
+                        return
+            time.sleep(0.02)
 
     @contextlib.contextmanager
     def going_up(self) -> Iterator[subprocess.Popen[bytes]]:

@@ -6,6 +6,7 @@ The servers boot nothing here (by their image; `hosts.configure: false`): that t
 from __future__ import annotations
 
 import re
+import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,11 +21,18 @@ from tests.leftovers import everything
 from tests.stack import Stack
 
 CLOUD, OTHER_CLOUD = "iris-gaia-test", "iris-gaia-prod"
-# A service, and seconds of an `up` after which it is killed: while networks, servers, attachments are made.
-SERVICES_KILLED = (("neutron", 4.0), ("nova", 5.0), ("cinder", 7.0))
+# A service, and what an `up` has under way when it is killed.
+SERVICES_KILLED = (
+    ("neutron", "networking/network:"),
+    ("nova", "compute/instance:"),
+    ("cinder", "blockstorage/volume:"),
+)
 LONGEST_UP = 300  # seconds until also an `up` fails that waits for what will never be
-# Seconds after which an `up`, and those that go on with it, are killed: each gets further, none gets to the end.
-KILLED_AFTER = (2.0, 3.5, 4.5, 5.5, 6.0)
+# What an `up`, and those that go on with it, have under way when they are killed: each gets further.
+KILLED_AT = (
+    *("networking/network:", "networking/secGroupRule:", "networking/routerInterface:", "compute/instance:"),
+    "compute/volumeAttach:",
+)
 
 
 def config(**changes: Any) -> dict[str, Any]:
@@ -112,20 +120,67 @@ def test_a_rebuild_number_replaces_that_server_and_keeps_its_port_and_volume(sta
     assert not [line for line in replaced if "Port" in line or "volume:Volume" in line or "master" in line]
     stack.up()
     stack.assert_unchanged()
-    stack.configure(config(hosts=hosts(rebuild={"worker01": 1})))
 
 
-def test_an_upgrade_of_the_user_data_replaces_no_server(stack: Stack) -> None:
-    source = ROOT / "components" / "hosts" / "user_data.py"
+def test_a_rebuild_number_that_is_taken_out_again_or_moved_to_another_host_rebuilds_nothing_else(stack: Stack) -> None:
+    stack.configure(config())
+    stack.assert_unchanged()
+    stack.configure(config(hosts=hosts(rebuild={"worker02": 1})))
+    replaced = [line for line in stack.operations()["replace"] if "compute/instance:Instance" in line]
+    assert replaced == ["openstack:compute/instance:Instance worker02"]
+    stack.configure(config())
+
+
+def test_an_upgrade_of_the_user_data_replaces_no_server(stack: Stack, tmp_path: Path) -> None:
+    for part in ("components", "__main__.py", "versions.toml"):
+        copy = shutil.copytree if (ROOT / part).is_dir() else shutil.copy
+        copy(ROOT / part, tmp_path / part)
+    source = tmp_path / "components" / "hosts" / "user_data.py"
     text = source.read_text()
-    try:
-        source.write_text(text.replace('"gecos": "Deployment"', '"gecos": "Deployment of tomorrow"'))
-        assert source.read_text() != text
+    source.write_text(text.replace('"gecos": "Deployment"', '"gecos": "Deployment of tomorrow"'))
+    assert source.read_text() != text
+    with stack.program(tmp_path):
         operations = stack.operations()
-    finally:
-        source.write_text(text)
     assert set(operations) <= {"update", "replace"}
+    assert [line for line in operations["update"] if "Stash" in line]
     assert not [line for lines in operations.values() for line in lines if "Instance" in line]
+
+
+# ---- where a stack lives
+
+
+def test_the_region_and_the_cloud_of_the_shell_change_nothing(stack: Stack) -> None:
+    variables = {"OS_REGION_NAME": "elsewhere", "OS_CLOUD": OTHER_CLOUD, "OS_PROJECT_NAME": OTHER_CLOUD}
+    stack.pulumi("preview", "--refresh", "--expect-no-changes", environment=variables)
+
+
+def test_a_project_id_of_the_shell_is_refused_by_name_before_any_request(stack: Stack) -> None:
+    said = stack.pulumi("preview", check=False, environment={"OS_PROJECT_ID": "0" * 32})
+    assert said.returncode != 0
+    assert f"gaia:cloud is '{CLOUD}', but the shell sets OS_PROJECT_ID, which would overrule" in said.stdout
+
+
+def test_a_stack_refuses_another_project_than_its_own_by_name(stack: Stack) -> None:
+    stack.configure(config(cloud=OTHER_CLOUD))
+    said = stack.pulumi("preview", check=False)
+    stack.configure(config())
+    assert said.returncode != 0
+    assert f"gaia:cloud leads to the project '{OTHER_CLOUD}'" in said.stdout
+    assert f"but this stack was made in '{CLOUD}'" in said.stdout
+
+
+def test_a_renamed_stack_keeps_its_hosts_by_their_name(stack: Stack) -> None:
+    stack.rename("renamed")
+    try:
+        said = stack.pulumi("preview", check=False)
+        assert said.returncode != 0
+        assert "`pulumi config set gaia:name infra` keeps them" in said.stdout
+        stack.configure(config(name="infra"))
+        assert not [line for lines in stack.operations().values() for line in lines if "openstack:" in line]
+    finally:
+        stack.rename("infra")
+        stack.configure(config())
+    stack.assert_unchanged()
 
 
 def test_a_name_that_the_cloud_does_not_have_is_told_by_key_before_anything_is_made(stack: Stack) -> None:
@@ -156,7 +211,7 @@ def casualty(sandbox: Sandbox, tmp_path: Path) -> Iterator[Stack]:
 
 def assert_complete(stack: Stack) -> None:
     """Everything is there once, and nothing is left to do."""
-    stack.assert_unchanged()
+    stack.pulumi("preview", "--refresh", "--expect-no-changes")  # with the cloud, not with what the state thinks
     made = everything(stack.sandbox, OTHER_CLOUD)
     assert made["servers"] == [f"{stack.name}-{host}" for host in ("master01", "worker01", "worker02", "zeppelin")]
     assert {kind: names for kind, names in made.items() if len(set(names)) < len(names)} == {}
@@ -177,19 +232,18 @@ def test_recovery_is_refused_while_an_engine_is_at_work_and_says_whose_it_is(cas
 
 
 def test_an_up_that_was_killed_at_five_moments_is_completed_by_the_next_one(casualty: Stack) -> None:
-    for seconds in KILLED_AFTER:
+    for kind in KILLED_AT:
         with casualty.going_up() as engine:
-            time.sleep(seconds)
-            assert engine.poll() is None, "it had ended before it could be killed"
+            casualty.wait_until_pending(kind, engine)
         casualty.ops("recover")
     casualty.up()
     assert_complete(casualty)
 
 
 def test_services_that_are_killed_during_an_up_leave_nothing_that_the_next_one_trips_over(casualty: Stack) -> None:
-    for service, seconds in SERVICES_KILLED:
+    for service, kind in SERVICES_KILLED:
         with casualty.going_up() as engine:
-            time.sleep(seconds)
+            casualty.wait_until_pending(kind, engine)
             casualty.sandbox.kill(service)
             assert engine.wait(timeout=LONGEST_UP) != 0
         casualty.sandbox.up()

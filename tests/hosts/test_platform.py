@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import shlex
+import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,9 +21,11 @@ from tests.stack import Stack
 CLOUD, DATA_CLOUD = "iris-gaia-demo", "iris-gaia-data"
 SHARE = "aglais-data-gaia-dr3-2048-20221107"
 CATALOGUE = "/data/gaia/GDR3"
-PASSWORD = "canary-PASSWORD-4711"
+PASSWORD, ROTATED = "canary-PASSWORD-4711", "canary-ROTATED-4712"
 HOSTS = ("zeppelin", "master01", "worker01", "worker02")
 ROWS = 200_000
+GROWN_GIB = 4  # by how much the workers' volumes grow
+BACK_WITHIN = 300  # seconds in which a rebooted platform has to work: a fraction of that on an idle machine
 
 
 def config(name: str) -> dict[str, Any]:
@@ -48,22 +52,25 @@ class Platform:
         self.sandbox, self.stack = sandbox, stack
         with arguments.watched() as self.arguments:
             self.said = stack.up().stdout
-        outputs = stack.outputs()
-        self.outputs, self.config = outputs, directory / "ssh_config"
-        key, known = directory / "key", directory / "known_hosts"
+        self.outputs, self.directory = stack.outputs(), directory
+        key = directory / "key"
         key.touch(mode=0o600)
-        key.write_text(outputs["deploy_key"])
-        known.write_text(outputs["known_hosts"])
-        self.config.write_text(
-            f"{outputs['ssh_config']}\nHost *\n IdentityFile {key}\n UserKnownHostsFile {known}\n"
-            " StrictHostKeyChecking yes\n LogLevel ERROR\n ConnectTimeout 10\n"
+        key.write_text(self.outputs["deploy_key"])
+        (directory / "known_hosts").write_text(self.outputs["known_hosts"])
+        self.let_in("deploy", key)
+
+    def let_in(self, login: str, key: Path) -> None:
+        """What somebody of this login has in their ~/.ssh/config: the stack's output, and what is their own."""
+        (self.directory / f"config.{login}").write_text(
+            f"{self.stack.outputs()['ssh_config']}\nHost *\n User {login}\n IdentityFile {key}\n IdentitiesOnly yes\n"
+            f" UserKnownHostsFile {self.directory}/known_hosts\n StrictHostKeyChecking yes\n LogLevel ERROR\n"
+            " ConnectTimeout 10\n"
         )
 
-    def ssh(self, host: str, command: str, check: bool = True) -> str:
-        """A command on a host, as the deploy user."""
-        return self.sandbox.run(
-            "ssh", "-F", str(self.config), f"{self.stack.name}-{host}", command, check=check
-        ).stdout.strip()
+    def ssh(self, host: str, command: str, check: bool = True, login: str = "deploy") -> str:
+        """A command on a host; by whom the program itself logs in, or by another login."""
+        words = ["ssh", "-F", str(self.directory / f"config.{login}"), f"{self.stack.name}-{host}", command]
+        return self.sandbox.run(*words, check=check).stdout.strip()
 
     def started(self, host: str, unit: str) -> str:
         """When a unit was started last."""
@@ -156,19 +163,108 @@ def test_the_notebook_wants_a_login(platform: Platform) -> None:
     assert platform.sandbox.run(*curl, *login).stdout == "403"
 
 
-def test_a_spark_setting_touches_only_the_hosts_that_have_it_and_no_server(platform: Platform) -> None:
-    stack, changed = platform.stack, config("gaia-demo")
-    daemons = {("master01", "namenode"), ("worker01", "datanode"), ("worker01", "nodemanager")}
+# ---- changes
+
+
+def later(**changes: Any) -> dict[str, Any]:
+    """The demo's config after its workers' volumes grew, with some keys changed."""
+    values = config("gaia-demo") | changes
+    values["hosts"]["worker"]["volume_gib"] += GROWN_GIB
+    return values
+
+
+def test_a_setting_a_grown_volume_an_operator_and_a_worker_more_restart_no_daemon_and_replace_nothing(
+    platform: Platform, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    stack, changed = platform.stack, later()
+    key = tmp_path_factory.mktemp("stv") / "key"
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key], check=True)
+    changed["spark"]["spark.sql.shuffle.partitions"] = "64"
+    changed["hosts"]["worker"]["count"] = 3
+    changed["operators"] = [{"name": "stv", "ssh_keys": [Path(f"{key}.pub").read_text().strip()]}]
+    daemons = {
+        ("master01", "namenode"),
+        ("worker01", "datanode"),
+        ("worker01", "nodemanager"),
+        ("zeppelin", "zeppelin"),
+    }
     since = {pair: platform.started(*pair) for pair in daemons}
-    stack.configure(
-        changed | {"spark": changed["spark"] | {"spark.sql.shuffle.partitions": "64"}}, keep=("notebook_password",)
-    )
-    operations = stack.operations()
-    touched = [line for lines in operations.values() for line in lines]
-    assert not [line for line in touched if "openstack:" in line]
+    stack.configure(changed, keep=("notebook_password",))
+    operations = {verb: [line for line in lines if "openstack:" in line] for verb, lines in stack.operations().items()}
+    assert operations.pop("update") == [
+        f"openstack:blockstorage/volume:Volume {host}" for host in ("worker01", "worker02")
+    ]
+    assert all("worker03" in line for line in operations.pop("create"))
+    assert not any(operations.values())
     stack.up()
-    assert "64" in platform.ssh("zeppelin", "grep shuffle.partitions /etc/spark/conf/spark-defaults.conf")
+    stack.assert_unchanged()
     assert {pair: platform.started(*pair) for pair in daemons} == since
+    assert "64" in platform.ssh("zeppelin", "grep shuffle.partitions /etc/spark/conf/spark-defaults.conf")
+    size = changed["hosts"]["worker"]["volume_gib"]
+    assert platform.ssh("worker02", "df --output=size -BG /mnt/cinder/data | tail -1").strip() == f"{size}G"
+    assert "Live datanodes (3)" in platform.ssh("master01", "sudo -u hdfs hdfs dfsadmin -report")
+    (platform.directory / "known_hosts").write_text(stack.outputs()["known_hosts"])
+    platform.let_in("stv", key)
+
+
+def test_an_operator_logs_in_by_the_printed_configuration_and_is_put_out_when_removed(platform: Platform) -> None:
+    stack = platform.stack
+    assert platform.ssh("worker01", "id -un; sudo -n id -un", login="stv").split() == ["stv", "root"]
+    (uid,) = {platform.ssh(host, "id -u", login="stv") for host in (*HOSTS, "worker03")}
+    platform.ssh("worker01", "nohup sleep 4000 >/dev/null 2>&1 &", login="stv")
+    assert platform.ssh("worker01", "pgrep -u stv sleep")
+    stack.configure(later(), keep=("notebook_password",))
+    stack.up()
+    assert platform.ssh("worker01", f"ps -u {uid} -o comm=", check=False) == ""
+    assert "no such user" in platform.ssh("worker01", "id stv 2>&1", check=False)
+    stack.assert_unchanged()
+
+
+def test_a_new_password_counts_at_once_and_ends_nobodys_session(platform: Platform) -> None:
+    since = platform.started("zeppelin", "zeppelin")
+    notebook = f"{platform.outputs['zeppelin_url']}/api"
+    jar = ["-s", "-o", "/dev/null", "-w", "%{http_code}", "-c", str(platform.directory / "session")]
+
+    def enter(password: str) -> str:
+        form = platform.directory / "form"  # not an argument: anybody could read it
+        form.write_text(f"userName=gaia&password={password}")
+        return platform.sandbox.run("curl", *jar, "--data", f"@{form}", f"{notebook}/login").stdout
+
+    assert enter(PASSWORD) == "200"
+    session = (platform.directory / "session").read_text()
+    platform.stack.pulumi("config", "set", "--secret", "gaia:notebook_password", ROTATED)
+    platform.stack.up()
+    limit = time.monotonic() + 30
+    while enter(ROTATED) != "200":
+        assert time.monotonic() < limit
+        time.sleep(1)
+    assert enter(PASSWORD) == "403"
+    (platform.directory / "session").write_text(session)
+    jar[-2] = "-b"
+    assert platform.sandbox.run("curl", *jar, f"{notebook}/notebook").stdout == "200"
+    assert platform.started("zeppelin", "zeppelin") == since
+
+
+def test_what_cannot_be_installed_leaves_the_hosts_as_they_were_and_is_pushed_again_when_put_back(
+    platform: Platform,
+) -> None:
+    stack, good = platform.stack, later()
+    library = {**good, "python": {**good["python"], "requirements": ["no-such-library"]}}
+    archives = {**good["archives"], "zeppelin": {**good["archives"]["zeppelin"], "sha512": "0" * 128}}
+    digest = good["archives"]["zeppelin"]["sha512"]
+    for broken, said in ((library, "no-such-library"), ({**good, "archives": archives}, f"has the SHA-512 {digest}")):
+        stack.configure(broken, keep=("notebook_password",))
+        done = stack.up(check=False)
+        assert done.returncode != 0
+        assert "zeppelin: " in done.stdout
+        assert said in done.stdout
+    for host in ("zeppelin", "worker01"):
+        assert platform.ssh(host, "/opt/gaia/python/bin/python -c 'import numpy; print(1)'") == "1"
+    assert platform.ssh("zeppelin", "systemctl is-active zeppelin") == "active"
+    stack.configure(good, keep=("notebook_password",))
+    again = [line for lines in stack.operations().values() for line in lines]
+    assert "command:remote:Command zeppelin" in again
+    stack.up()
     stack.assert_unchanged()
 
 
@@ -179,7 +275,7 @@ def test_a_rebuilt_worker_still_has_its_hdfs_blocks(platform: Platform) -> None:
     blocks = platform.ssh("worker01", "sudo find /mnt/cinder -name 'blk_*' ! -name '*.meta' -printf '%f %s\\n' | sort")
     assert "blk_" in blocks
     born = platform.ssh("worker01", "sudo stat -c %i /var/lib/cloud/instance/; cat /var/lib/cloud/data/instance-id")
-    values = config("gaia-demo")
+    values = later()
     values["hosts"]["rebuild"] = {"worker01": 1}
     stack.configure(values, keep=("notebook_password",))
     stack.up()
@@ -198,8 +294,7 @@ def test_a_unit_that_fails_is_named_with_its_host_and_its_last_lines(platform: P
     broken = '[Service]\\nExecStartPre=/bin/sh -c "echo the-disk-is-on-fire; exit 1"\\n'
     write = f"printf {shlex.quote(broken)} | sudo tee {dropin}/broken.conf"
     platform.ssh("worker02", f"sudo mkdir -p {dropin} && {write} && sudo systemctl daemon-reload")
-    values = config("gaia-demo")
-    values["hosts"]["rebuild"] = {"worker01": 1}
+    values = later()  # without the rebuild number: that rebuilds nothing
     values["sizing"]["container_max_mib"] = 4096
     stack.configure(values, keep=("notebook_password",))
     said = stack.up(check=False)
@@ -211,17 +306,58 @@ def test_a_unit_that_fails_is_named_with_its_host_and_its_last_lines(platform: P
     stack.assert_unchanged()
 
 
-def test_a_download_that_is_not_what_was_chosen_is_refused_with_url_and_checksum(platform: Platform) -> None:
-    values = config("gaia-demo")
-    values["hosts"]["rebuild"] = {"worker01": 1}
-    values["archives"]["zeppelin"]["sha512"] = "0" * 128
-    platform.stack.configure(values, keep=("notebook_password",))
-    said = platform.stack.up(check=False).stdout
-    assert "zeppelin: " in said
-    assert "has the SHA-512 6a38aecc" in said
-    values["archives"] = config("gaia-demo")["archives"]
-    platform.stack.configure(values, keep=("notebook_password",))
-    platform.stack.up()
+# ---- reboots: nobody lends a hand
+
+
+def works(platform: Platform) -> float:
+    """Seconds until a Spark job on YARN has run and HDFS has every worker again."""
+    begun = time.monotonic()
+    job = 'sudo -u zeppelin timeout 200 spark-sql --driver-memory 512m -e "select sum(id) from range(1000)" 2>/dev/null'
+    while time.monotonic() - begun < BACK_WITHIN:
+        report = platform.ssh("master01", "sudo -u hdfs hdfs dfsadmin -report 2>/dev/null", check=False)
+        nodes = platform.ssh("master01", "sudo -u yarn yarn node -list 2>/dev/null", check=False)
+        there = "Live datanodes (2)" in report and "Total Nodes:2" in nodes
+        if there and "499500" in platform.ssh("zeppelin", job, check=False):
+            return time.monotonic() - begun
+        time.sleep(2)
+    failed = {host: platform.ssh(host, "systemctl --failed --no-legend --plain", check=False) for host in HOSTS}
+    raise AssertionError(f"no Spark job runs {BACK_WITHIN} s after the reboot; failed units: {failed}")
+
+
+def reboot(platform: Platform, *hosts: str) -> None:
+    """Reboot hosts at once, and wait until each is another boot of itself."""
+    since = "echo since $(cut -d' ' -f22 /proc/1/stat)"
+    before = {host: platform.ssh(host, since) for host in hosts}
+    for host in reversed(hosts):  # the gateway last: it is the way to the others
+        platform.ssh(host, "sudo systemctl reboot", check=False)
+    deadline = time.monotonic() + BACK_WITHIN
+    for host in hosts:
+        while not (now := platform.ssh(host, since, check=False)).startswith("since ") or now == before[host]:
+            assert time.monotonic() < deadline, f"{host} did not come back: {now}"
+            time.sleep(1)
+
+
+@pytest.mark.parametrize("hosts", [("worker01",), ("master01",), HOSTS], ids=lambda hosts: "-".join(hosts))
+def test_rebooted_hosts_come_back_with_names_volumes_shares_and_daemons(
+    platform: Platform, hosts: tuple[str, ...]
+) -> None:
+    reboot(platform, *hosts)
+    print(f"\n{', '.join(hosts)}: {works(platform):.0f} s until a Spark job had run")
+    for host in hosts:
+        assert platform.ssh(host, "grep -c worker02 /etc/hosts; mountpoint -q /mnt/cinder/data && echo volume") == (
+            "1\nvolume"
+        )
+        assert "gaia_source" in platform.ssh(host, f"ls {CATALOGUE}")
+        assert platform.ssh(host, "systemctl list-units --state=failed --no-legend --plain") == ""
+    platform.stack.assert_unchanged()
+
+
+def test_the_platform_comes_back_when_its_cloud_was_down(platform: Platform, cloud: Sandbox) -> None:
+    cloud.down()
+    cloud.up()
+    print(f"\nthe cloud: {works(platform):.0f} s until a Spark job had run")
+    for host in HOSTS:
+        assert "gaia_source" in platform.ssh(host, f"ls {CATALOGUE}")
 
 
 def test_no_secret_is_in_clear_in_state_logs_process_arguments_or_on_the_hosts(platform: Platform) -> None:
@@ -229,7 +365,7 @@ def test_no_secret_is_in_clear_in_state_logs_process_arguments_or_on_the_hosts(p
     keyring = platform.ssh("worker01", "sudo sh -c 'cat /etc/ceph/*.keyring'")
     found = re.search(r"key = (\S+)", keyring)
     assert found
-    secrets = {"password": PASSWORD, "deploy key": key, "cephx key": found[1]}
+    secrets = {"password": PASSWORD, "new password": ROTATED, "deploy key": key, "cephx key": found[1]}
     places = {"state": re.sub(r"\\n", "", platform.stack.state()), "output of up": platform.said}
     places["outputs"] = str(platform.stack.outputs(secrets=False))
     assert any("pulumi-language-python" in line for line in platform.arguments)
