@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,6 +13,7 @@ from typing import Any
 import pytest
 import yaml
 
+from components.hadoop.logins import RELOAD
 from tests import arguments
 from tests.conftest import ROOT, Sandbox
 from tests.leftovers import everything
@@ -156,6 +159,49 @@ def test_the_notebook_wants_a_login(platform: Platform) -> None:
     assert platform.sandbox.run(*curl, f"{url}/api/notebook").stdout in ("302", "401", "403")
     login = ["-d", "userName=gaia&password=wrong", f"{url}/api/login"]
     assert platform.sandbox.run(*curl, *login).stdout == "403"
+
+
+def notebook(platform: Platform, path: str, *words: str) -> tuple[str, str]:
+    """The status and body of what the notebook server answers."""
+    argv = ("curl", "-s", "-w", "\n%{http_code}", *words, f"{platform.outputs['zeppelin_url']}/api/{path}")
+    body, _, status = platform.sandbox.run(*argv).stdout.rpartition("\n")
+    return status, body
+
+
+def login(password: str) -> tuple[str, str]:
+    """curl's words for a login of the first user."""
+    return "--data-urlencode", f"password={password}"
+
+
+def test_the_notebooks_interpreters_are_what_the_platform_decided(platform: Platform, tmp_path: Path) -> None:
+    jar = str(tmp_path / "cookies")
+    assert notebook(platform, "login", "-c", jar, "-d", "userName=gaia", *login(PASSWORD))[0] == "200"
+    status, body = notebook(platform, "interpreter/setting", "-b", jar)
+    assert status == "200"
+    found = {setting["name"]: setting["properties"] for setting in json.loads(body)["body"]}
+    decided = json.loads(platform.ssh("zeppelin", "sudo cat /etc/zeppelin/interpreters.json"))
+    assert set(found) & set(decided)
+    for name in set(found) & set(decided):
+        assert {key: found[name][key]["value"] for key in decided[name]} == decided[name]
+
+
+def test_a_changed_notebook_password_ends_no_session_and_restarts_no_server(platform: Platform, tmp_path: Path) -> None:
+    jar, changed = str(tmp_path / "cookies"), PASSWORD + "-changed"
+    assert notebook(platform, "login", "-c", jar, "-d", "userName=gaia", *login(PASSWORD))[0] == "200"
+    since = platform.started("zeppelin", "zeppelin")
+    secret = ("config", "set", "--secret", "gaia:notebook_password")
+    platform.stack.pulumi(*secret, changed)
+    platform.stack.up()
+    time.sleep(RELOAD + 1)
+    tries = {
+        password: notebook(platform, "login", "-d", "userName=gaia", *login(password))[0]
+        for password in (PASSWORD, changed)
+    }
+    assert tries == {PASSWORD: "403", changed: "200"}
+    assert notebook(platform, "notebook", "-b", jar)[0] == "200"
+    assert platform.started("zeppelin", "zeppelin") == since
+    platform.stack.pulumi(*secret, PASSWORD)
+    platform.stack.up()
 
 
 def test_a_spark_setting_touches_only_the_hosts_that_have_it_and_no_server(platform: Platform) -> None:

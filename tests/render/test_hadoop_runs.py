@@ -21,7 +21,7 @@ import pytest
 from components.hadoop import roles, zeppelin
 from components.hadoop.cluster import Cluster, NotebookUser
 from components.hadoop.sizing import Overrides, compute
-from components.hosts.bundle import Bundle, PythonEnvironment
+from components.hosts.bundle import Bundle, File, PythonEnvironment
 from tests.conftest import ROOT
 from tests.render.test_hadoop_files import archives
 from tests.unit.test_hadoop_rendering import SALT, TINY
@@ -39,6 +39,61 @@ squares = spark.sparkContext.parallelize(range(100), 2).map(lambda x: x * x).sum
 print(spark.sparkContext.master, squares, spark.range(10).toPandas()["id"].sum())
 spark.stop()
 """
+
+
+# No registry has an interpreter %spark for the sandbox's Zeppelin. Zeppelin's own launcher of it is there, and gets a
+# declaration with the properties and values of the real one (0.12.0). What it starts stands for bin/interpreter.sh: it
+# submits as that does, a program that says what it was given.
+SPARK_DECLARED = {
+    "SPARK_HOME": "",
+    "spark.master": "local[*]",
+    "spark.submit.deployMode": "",
+    "spark.driver.cores": "1",
+    "spark.driver.memory": "1g",
+    "spark.executor.cores": "1",
+    "spark.executor.memory": "1g",
+    "spark.executor.instances": "2",
+    "zeppelin.spark.run.asLoginUser": True,
+}
+PROBE, PROBED = "/opt/zeppelin/bin/probe", "/var/log/zeppelin/probe.json"
+PROBE_SH = f"""#!/bin/bash
+IFS='|' read -r -a configuration <<< "$ZEPPELIN_SPARK_CONF"
+"$SPARK_HOME/bin/spark-submit" --driver-java-options "-Dprobe=1" "${{configuration[@]}}" {PROBE}.py
+exit 1 # it is no interpreter: the server need not wait for one
+"""
+PROBE_PY = f"""
+import json, os
+from pyspark.sql import SparkSession
+context = SparkSession.builder.getOrCreate().sparkContext
+java = context._jvm.java.lang
+found = dict(context.getConf().getAll())
+found["options"] = list(context._jvm.java.lang.management.ManagementFactory.getRuntimeMXBean().getInputArguments())
+found["heap"] = java.Runtime.getRuntime().maxMemory() >> 20
+found["user"], found["directory"] = context.sparkUser(), os.getcwd()
+found["sum"] = context.parallelize(range(100), 2).map(lambda x: x * x).sum()
+with open("{PROBED}", "w") as out:
+    json.dump(found, out)
+"""
+
+
+def spark_interpreter() -> tuple[File, ...]:
+    """What stands for the interpreter %spark."""
+    declared = {
+        "group": "spark",
+        "name": "spark",
+        "className": "org.apache.zeppelin.spark.SparkInterpreter",
+        "defaultInterpreter": True,
+        "properties": {
+            name: {"envName": None, "propertyName": name, "defaultValue": value, "description": "", "type": "string"}
+            for name, value in SPARK_DECLARED.items()
+        },
+        "runner": {"linux": f"{PROBE}.sh", "win": ""},
+    }
+    return (
+        File(path="/opt/zeppelin/interpreter/spark/interpreter-setting.json", content=json.dumps([declared])),
+        File(path=f"{PROBE}.sh", content=PROBE_SH, mode="0755"),
+        File(path=f"{PROBE}.py", content=PROBE_PY),
+    )
 
 
 def a_cluster(mirror: Path) -> Cluster:
@@ -79,7 +134,7 @@ def a_bundle(made: Cluster, mirror: Path) -> Bundle:
             find_links=str(mirror / "wheels"),
             uv=tomllib.loads((ROOT / "versions.toml").read_text())["tools"]["uv"],
         ),
-        files=merged("files", "path"),
+        files=(*merged("files", "path"), *spark_interpreter()),
         units=merged("units", "name"),
     )
 
@@ -233,6 +288,32 @@ print(json.dumps([result["code"], "".join(part["data"] for part in result["msg"]
     code, text = notebook(rig, script)
     assert (code, text.split()) == ("SUCCESS", ["yarn", "328350", "45"]), text
     assert list(rig.scratch.glob("upper2/cinder/data/zeppelin/notebook/.git/HEAD"))
+
+
+def test_what_zeppelins_launcher_asks_spark_for_runs_on_yarn_with_the_computed_sizes(rig: Rig) -> None:
+    script = f"""
+login("gaia", {PASSWORD!r})
+paragraphs = [{{"title": "", "text": "%spark\\n1"}}]
+note = call("POST", "/notebook", {{"name": "launch", "notePath": "/launch", "paragraphs": paragraphs}})["body"]
+first = call("GET", "/notebook/" + note)["body"]["paragraphs"][0]["id"]
+print(json.dumps(call("POST", "/notebook/run/" + note + "/" + first)["body"]))
+"""
+    said = notebook(rig, script)  # an error
+    try:
+        found = json.loads(rig.run("zeppelin", "cat", PROBED))
+    except AssertionError as problem:
+        raise AssertionError(f"{said}") from problem
+    sizes = a_cluster(rig.scratch).sizes
+    assert (found["spark.master"], found["spark.submit.deployMode"], found["sum"]) == ("yarn", "client", 328350)
+    assert found["spark.app.name"] == "spark-shared_process", "Zeppelin's launcher has named it"
+    assert found["spark.driver.memory"] == f"{sizes.driver_memory_mib}m"
+    assert found["spark.executor.memory"] == f"{sizes.executor_memory_mib}m"
+    assert found["spark.executor.cores"] == str(sizes.executor_cores)
+    assert found["spark.executor.instances"] == str(sizes.executor_instances)
+    assert 0.9 * sizes.driver_memory_mib < found["heap"] <= sizes.driver_memory_mib
+    # Zeppelin's options of the driver's JVM do not replace ours
+    assert {"-Dprobe=1", "-XX:TieredStopAtLevel=1"} <= set(found["options"])
+    assert (found["user"], found["directory"]) == ("zeppelin", "/mnt/cinder/data/zeppelin/work")
 
 
 def test_a_checkpoint_of_the_namespace_can_be_made(rig: Rig) -> None:
