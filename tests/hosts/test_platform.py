@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 import subprocess
@@ -15,6 +16,7 @@ import yaml
 
 from tests import arguments
 from tests.conftest import ROOT, Sandbox
+from tests.hosts import spark_interpreter
 from tests.leftovers import everything
 from tests.stack import Stack
 
@@ -25,6 +27,20 @@ PASSWORD, ROTATED = "canary-PASSWORD-4711", "canary-ROTATED-4712"
 HOSTS = ("zeppelin", "master01", "worker01", "worker02")
 ROWS = 200_000
 GROWN_GIB = 4  # by how much the workers' volumes grow
+# Asks the notebook server (an argument) to run %spark, and prints what comes of it. The server may just be starting.
+SPARK_PARAGRAPH = """
+import json, os, sys, time
+from ops.cloud import OpsError
+from ops.notebook import Notebook
+notebook = Notebook(sys.argv[1])
+for _ in range(120):
+    try:
+        notebook.login("gaia", os.environ["NOTEBOOK_PASSWORD"])
+        break
+    except OpsError:
+        time.sleep(1)
+print(json.dumps(str(notebook.run("%spark\\n1"))))
+"""
 BACK_WITHIN = 300  # seconds in which a rebooted platform has to work: a fraction of that on an idle machine
 
 
@@ -243,6 +259,29 @@ def test_a_new_password_counts_at_once_and_ends_nobodys_session(platform: Platfo
     jar[-2] = "-b"
     assert platform.sandbox.run("curl", *jar, f"{notebook}/notebook").stdout == "200"
     assert platform.started("zeppelin", "zeppelin") == since
+
+
+def test_the_notebooks_spark_is_asked_for_yarn_and_the_computed_sizes(platform: Platform) -> None:
+    for path, content in spark_interpreter.files().items():
+        put = f"sudo mkdir -p {shlex.quote(str(Path(path).parent))} && echo {shlex.quote(content)} | sudo tee {path}"
+        platform.ssh("zeppelin", f"{put} >/dev/null && sudo chmod 755 {path}")
+    platform.ssh("zeppelin", "sudo systemctl restart zeppelin")
+    ask = ["python", "-c", SPARK_PARAGRAPH, platform.outputs["zeppelin_url"]]
+    said = platform.stack.run(*ask, environment={"NOTEBOOK_PASSWORD": ROTATED}).stdout
+    found = json.loads(platform.ssh("zeppelin", f"sudo cat {spark_interpreter.PROBED}", check=False) or said)
+    sizes = platform.outputs["sizes"]
+    assert (found["spark.master"], found["spark.submit.deployMode"], found["sum"]) == ("yarn", "client", 328350)
+    assert found["spark.app.name"] == "spark-shared_process", "Zeppelin's launcher has named it"
+    assert found["spark.driver.memory"] == f"{sizes['driver_memory_mib']}m"
+    assert found["spark.executor.memory"] == f"{sizes['executor_memory_mib']}m"
+    assert found["spark.executor.cores"] == str(sizes["executor_cores"])
+    assert found["spark.executor.instances"] == str(sizes["executor_instances"])
+    assert 0.9 * sizes["driver_memory_mib"] < found["heap"] <= sizes["driver_memory_mib"]
+    # Zeppelin's options of the driver's JVM do not replace ours
+    assert {"-Dprobe=1", "-XX:TieredStopAtLevel=1"} <= set(found["options"])
+    assert (found["user"], found["directory"]) == ("zeppelin", "/mnt/cinder/data/zeppelin/work")
+    platform.ssh("zeppelin", f"sudo rm -r {spark_interpreter.DIRECTORY} {spark_interpreter.PROBE}.*")
+    platform.ssh("zeppelin", "sudo systemctl restart zeppelin")
 
 
 def test_what_cannot_be_installed_leaves_the_hosts_as_they_were_and_is_pushed_again_when_put_back(
