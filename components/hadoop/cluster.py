@@ -43,10 +43,8 @@ class Cluster:
     volume: str = "/mnt/cinder/data"
     replication: int = 2
     notebook_users: tuple[NotebookUser, ...] = ()
-    notebook_storage: str = "org.apache.zeppelin.notebook.repo.GitNotebookRepo"
     users: tuple[str, ...] = ()
     spark_settings: tuple[tuple[str, str], ...] = ()
-    dynamic_allocation: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

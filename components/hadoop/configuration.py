@@ -12,11 +12,11 @@ import pulumi_random as random
 
 from components import cloud
 from components.hadoop import ports, zeppelin
-from components.hadoop.bundles import bundle
 from components.hadoop.cluster import Cluster, NotebookUser
+from components.hadoop.host_bundle import host_bundle
 from components.hadoop.infrastructure import Found, Infrastructure
 from components.hosts.bundle import Bundle, CephMount, Disk
-from components.hosts.configuration import ON_HOST, Access, Configuration, program
+from components.hosts.configuration import ON_HOST, Access, Configuration, pushed
 from components.hosts.distribution import DISTRIBUTIONS
 from components.hosts.host import Host
 from components.record import Record
@@ -144,7 +144,7 @@ def _bundle(
     addresses = {name: other.address for name, other in made.hosts.items()}
 
     def content(known: Sequence[Any]) -> Bundle:
-        return bundle(
+        return host_bundle(
             host=host.hostname,
             role=host.role,
             cluster=known[0],
@@ -173,7 +173,7 @@ def _health(
         "health",
         connection=gateway.connection(),
         create="python3 -",
-        stdin=program(ON_HOST / "health.py", check),
+        stdin=pushed(ON_HOST / "health.py", check),
         logging=command.remote.Logging.STDERR,
         add_previous_output_in_env=False,
         # whatever was configured anew has to be seen working again

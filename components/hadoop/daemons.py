@@ -158,13 +158,15 @@ def service(
     command: str,
     cluster: Cluster,
     after: tuple[str, ...] = (),
+    oneshot: bool = False,
     lines: Iterable[tuple[str, str]] = (),
     ready: tuple[str, ...] = (),
     watches: tuple[str, ...] = (),
 ) -> Unit:
     """A daemon's unit. 143 is how a JVM ends that was told to stop.
 
-    It does not start without the host's volume; `gaia-volumes` starts it when the volume comes later.
+    It does not start without the host's volume; `gaia-volumes` starts it when the volume comes later. A `oneshot` does
+    its work and counts as active from then on.
     """
     ordering = ["network-online.target", "gaia-volumes.service", *after]
     sections: dict[str, list[tuple[str, text.Value]]] = {
@@ -178,7 +180,7 @@ def service(
             ("StartLimitBurst", 10),
         ],
         "Service": [
-            ("Type", "exec"),
+            *([("Type", "oneshot"), ("RemainAfterExit", "yes")] if oneshot else [("Type", "exec")]),
             ("User", account),
             ("EnvironmentFile", ENVIRONMENT),
             ("ExecStart", command),

@@ -130,17 +130,17 @@ def datanode(cluster: Cluster) -> Unit:
 
 def layout_unit(cluster: Cluster) -> Unit:
     """Makes HDFS's directories, once the NameNode answers; quick and without a JVM when all are right."""
-    unit = service(
+    return service(
         "hdfs-layout",
         description="Directories in HDFS",
         account=HDFS,
         command=f"/usr/bin/python3 {PROGRAMS}/hdfs-layout http://{cluster.master}:{Port.NAMENODE_HTTP} {LAYOUT}",
         cluster=cluster,
         after=("namenode.service",),
+        oneshot=True,
+        lines=(("TimeoutStartSec", "infinity"),),
         watches=(LAYOUT, f"{PROGRAMS}/hdfs-layout"),
     )
-    oneshot = unit.content.replace("Type=exec", "Type=oneshot\nRemainAfterExit=yes\nTimeoutStartSec=infinity")
-    return Unit(name=unit.name, content=oneshot, watches=unit.watches)
 
 
 def layout_file(cluster: Cluster) -> File:

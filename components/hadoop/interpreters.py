@@ -48,7 +48,7 @@ def files(cluster: Cluster) -> tuple[File, ...]:
     """The properties, and the program that puts them into the server's file."""
     return (
         File(path=SETTINGS, content=json.dumps(properties(cluster), indent=1) + "\n"),
-        File(path=PROGRAM, content=text.program("zeppelin_interpreters.py"), mode="0755"),
+        File(path=PROGRAM, content=text.on_host("zeppelin_interpreters.py"), mode="0755"),
     )
 
 

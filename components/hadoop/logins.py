@@ -37,7 +37,7 @@ def files(cluster: Cluster) -> tuple[File, ...]:
     """Who may log in, and the program that makes the realm's file of it (0640, root:zeppelin)."""
     return (
         File(path=WANTED, content=properties(cluster.notebook_users), mode="0600"),
-        File(path=PROGRAM, content=text.program("zeppelin_logins.py"), mode="0755"),
+        File(path=PROGRAM, content=text.on_host("zeppelin_logins.py"), mode="0755"),
     )
 
 

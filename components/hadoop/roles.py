@@ -23,7 +23,7 @@ SPARK_COMMANDS = ("spark-submit", "pyspark", "spark-sql", "spark-shell")
 
 
 def _command(name: str, source: str) -> File:
-    return File(path=f"/usr/local/bin/{name}", content=text.program(source), mode="0755")
+    return File(path=f"/usr/local/bin/{name}", content=text.on_host(source), mode="0755")
 
 
 def _directories() -> tuple[Directory, ...]:
@@ -57,8 +57,8 @@ def master(cluster: Cluster) -> Parts:
             yarn.scheduler_configuration(),
             hdfs.layout_file(cluster),
             checkpoint_service,
-            File(path=f"{PROGRAMS}/hdfs-layout", content=text.program("hdfs_layout.py")),
-            File(path=f"{PROGRAMS}/format-namenode", content=text.program("format_namenode.sh"), mode="0755"),
+            File(path=f"{PROGRAMS}/hdfs-layout", content=text.on_host("hdfs_layout.py")),
+            File(path=f"{PROGRAMS}/format-namenode", content=text.on_host("format_namenode.sh"), mode="0755"),
         ),
         units=(
             hdfs.namenode(cluster),

@@ -87,14 +87,7 @@ def _sizes(cluster: Cluster) -> dict[str, text.Value]:
         settings["spark.driver.defaultJavaOptions"] = quick
     if cluster.worker_flavor.vcpus <= SMALL_VCPUS:
         settings |= {"spark.yarn.am.extraJavaOptions": quick, "spark.executor.extraJavaOptions": "-XX:+UseSerialGC"}
-    if not cluster.dynamic_allocation:
-        return settings | {"spark.executor.instances": sizes.executor_instances}
-    return settings | {
-        "spark.dynamicAllocation.enabled": True,
-        "spark.dynamicAllocation.maxExecutors": sizes.executor_instances,
-        # executors that hold shuffle data stay: no shuffle service is needed on the NodeManagers
-        "spark.dynamicAllocation.shuffleTracking.enabled": True,
-    }
+    return settings | {"spark.executor.instances": sizes.executor_instances}
 
 
 def _network(cluster: Cluster) -> dict[str, text.Value]:
@@ -114,7 +107,7 @@ def gateway_configuration(cluster: Cluster) -> tuple[File, ...]:
     archives = ",".join(f"local:{SPARK_HOME}/python/lib/{name}" for name in ("pyspark.zip", '$(basename "$py4j")'))
     environment = (
         "# Read by every command of Spark.\n"
-        + text.environment({"HADOOP_CONF_DIR": HADOOP_CONF}).replace("HADOOP", "export HADOOP")
+        + "export " + text.environment({"HADOOP_CONF_DIR": HADOOP_CONF})
         + "# executors find PySpark where they are: it is not uploaded\n"
         + f'for py4j in "{SPARK_HOME}"/python/lib/py4j-*-src.zip; do\n'
         + f'  PYSPARK_ARCHIVES_PATH="{archives}"\n'

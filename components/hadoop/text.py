@@ -43,6 +43,6 @@ def unit(sections: Mapping[str, Iterable[tuple[str, Value]]]) -> str:
     return "\n\n".join(blocks) + "\n"
 
 
-def program(name: str) -> str:
+def on_host(name: str) -> str:
     """The text of a program in `components/on_host`, which runs on hosts as it is."""
     return (Path(__file__).parent.parent / "on_host" / name).read_text(encoding="utf-8")

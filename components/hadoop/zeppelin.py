@@ -117,7 +117,7 @@ def site(cluster: Cluster) -> dict[str, text.Value]:
         "zeppelin.war.tempdir": f"{home(cluster)}/webapps",
         "zeppelin.anonymous.allowed": False,
         "zeppelin.notebook.dir": f"{home(cluster)}/notebook",
-        "zeppelin.notebook.storage": cluster.notebook_storage,
+        "zeppelin.notebook.storage": "org.apache.zeppelin.notebook.repo.GitNotebookRepo",
         "zeppelin.notebook.public": False,
         "zeppelin.credentials.persist": False,
         "zeppelin.search.index.path": f"{home(cluster)}/index",
@@ -164,7 +164,7 @@ def configuration(cluster: Cluster) -> tuple[File, ...]:
         File(path=f"{directory}/{LOG4J}", content=LOG4J_PROPERTIES),
         File(path=f"{directory}/{LOG4J2}", content=LOG4J2_PROPERTIES),
         File(path=ENVIRONMENT_FILE, content=text.environment(environment(cluster))),
-        File(path=START, content=text.program("zeppelin_server.sh"), mode="0755"),
+        File(path=START, content=text.on_host("zeppelin_server.sh"), mode="0755"),
         *interpreters.files(cluster),
         *logins.files(cluster),
     )

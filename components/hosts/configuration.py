@@ -21,7 +21,7 @@ REMOTE = "sudo -n python3 -"
 ON_HOST = Path(__file__).parent.parent / "on_host"  # programs that run on hosts
 
 
-def program(source: Path, argument: Mapping[str, object]) -> str:
+def pushed(source: Path, argument: Mapping[str, object]) -> str:
     """What `python3 -` gets on standard input: the program as a text, which it is handed too, and its argument.
 
     Nothing of it can be seen in the host's process list.
@@ -90,16 +90,16 @@ class Configuration(pulumi.ComponentResource):
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__("gaia:hosts:Configuration", name, None, opts)
-        pushed = secret(bundle.apply(lambda made: program(ON_HOST / "apply.py", made.as_dict())))
+        stdin = secret(bundle.apply(lambda made: pushed(ON_HOST / "apply.py", made.as_dict())))
         self.command = command.remote.Command(
             name,
             connection=access.connection(),
             create=REMOTE,
-            stdin=pushed,
+            stdin=stdin,
             logging=command.remote.Logging.STDERR,
             add_previous_output_in_env=False,
             # a replaced server has lost its configuration
-            triggers=[server_id, pushed.apply(lambda text: hashlib.sha256(text.encode()).hexdigest())],
+            triggers=[server_id, stdin.apply(lambda text: hashlib.sha256(text.encode()).hexdigest())],
             opts=pulumi.ResourceOptions(parent=self, depends_on=list(depends_on), delete_before_replace=True),
         )
         self.applied = self.command.id

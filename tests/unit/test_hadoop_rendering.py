@@ -211,12 +211,6 @@ def test_spark_gets_the_computed_sizes_and_the_deployments_own_settings_win() ->
     assert found["spark.yarn.jars"] == "local:/opt/spark/jars/*"
 
 
-def test_dynamic_allocation_replaces_the_number_of_executors_by_a_maximum() -> None:
-    found = spark_defaults(roles.gateway(cluster(dynamic_allocation=True)))
-    assert "spark.executor.instances" not in found
-    assert found["spark.dynamicAllocation.maxExecutors"] == "11"
-
-
 def test_hdfs_has_a_home_for_the_notebook_server_and_for_each_user() -> None:
     layout = {entry["path"]: entry for entry in json.loads(file(roles.master(cluster()), "hdfs-layout.json").content)}
     for name in ("zeppelin", "alice", "bob"):

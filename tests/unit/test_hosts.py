@@ -11,7 +11,7 @@ from pathlib import Path
 import yaml
 
 from components.hosts import ssh
-from components.hosts.configuration import ON_HOST, program
+from components.hosts.configuration import ON_HOST, pushed
 from components.hosts.user_data import METADATA_ADDRESS, user_data
 
 MADE = user_data(
@@ -47,8 +47,8 @@ def test_user_data_knows_nothing_that_changes_during_a_hosts_life() -> None:
 def test_the_pushed_program_is_run_with_its_own_text_and_its_argument(tmp_path: Path) -> None:
     source = tmp_path / "told.py"
     source.write_text("def main(given):\n    print(SOURCE.count('main'), given['a'], end='')\n    return 3\n")
-    pushed = program(source, {"a": '"quoted"\n\\'})
-    done = subprocess.run([sys.executable, "-"], input=pushed, text=True, capture_output=True, check=False)
+    text = pushed(source, {"a": '"quoted"\n\\'})
+    done = subprocess.run([sys.executable, "-"], input=text, text=True, capture_output=True, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (3, '2 "quoted"\n\\', "")
 
 

@@ -28,7 +28,7 @@ def operator_accounts(operators: Sequence[Operator]) -> tuple[Account, ...]:
     )
 
 
-def bundle(
+def host_bundle(
     *,
     host: str,
     role: str,
