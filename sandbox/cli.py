@@ -2,14 +2,16 @@
 
 import argparse
 import os
+import re
 import sys
 from collections.abc import Callable, Sequence
 
 from sandbox import lifecycle, operators, status
-from sandbox.layout import MARKER, Layout
+from sandbox.layout import MARKER, Layout, Port
 from sandbox.lifecycle import Progress, SandboxError
 from sandbox.prerequisites import PrerequisiteError
 from sandbox.processes import CommandError, DaemonError
+from sandbox.services import faults
 
 DESCRIPTION = """\
 A real OpenStack on this machine, in network namespaces and a directory of its own (.sandbox).
@@ -19,6 +21,8 @@ A real OpenStack on this machine, in network namespaces and a directory of its o
   sandbox/cloud status                 services, hosts, networks, memory, logs
   sandbox/cloud run openstack ...      run a command as its operator: network, clouds.yaml, tools, Pulumi's backend
   sandbox/cloud run pulumi up -s gaia-demo
+  sandbox/cloud fault neutron --status 503 --method POST --path /ports --count 3
+                                       let the next requests that fit fail or be slow, for tests
   sandbox/cloud down                   stop it and leave no trace in the kernel; `up` goes on where it was
   sandbox/cloud reset                  the same, and throw its cloud away
 """
@@ -48,9 +52,40 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser("down", help="stop it, keep its state")
     commands.add_parser("status", help="what runs")
     commands.add_parser("reset", help="stop it, throw its state away")
+    _fault_parser(commands.add_parser("fault", help="let requests fail, for tests; without a service: what is left"))
     run = commands.add_parser("run", help="run a command inside it")
     run.add_argument("words", nargs=argparse.REMAINDER, metavar="COMMAND...")
     return parser
+
+
+def _fault_parser(parser: argparse.ArgumentParser) -> None:
+    services = [port.name.lower() for port in Port if not port.name.startswith("SWIFT_")]
+    parser.add_argument("service", nargs="?", choices=services, metavar="SERVICE", help=", ".join(services))
+    parser.add_argument("--status", type=int, default=0, help="instead of the API's own answer: 401, 429, 503, ...")
+    parser.add_argument("--seconds", type=float, default=0, help="before the answer")
+    parser.add_argument("--method", default="", help="only such requests: GET, POST, ...")
+    parser.add_argument("--path", type=_expression, default="", help="only paths that this regular expression finds")
+    parser.add_argument("--count", type=int, default=1, help="so many requests (1)")
+    parser.add_argument("--clear", action="store_true", help="forget what has not happened yet")
+
+
+def _expression(text: str) -> str:
+    try:
+        return re.compile(text).pattern
+    except re.error as problem:
+        raise argparse.ArgumentTypeError(f"{text} is no regular expression: {problem}") from None
+
+
+def _fault(layout: Layout, given: argparse.Namespace) -> None:
+    if not (layout.run / "ready").exists():
+        raise SandboxError("The sandbox is not up: `sandbox/cloud up` starts it.")
+    if given.clear:
+        faults.clear(layout)
+    if given.service:
+        wanted = faults.Fault(given.service, given.status, given.seconds, given.method, given.path)
+        faults.add(layout, wanted, given.count)
+    for _, fault in faults.left(layout):
+        print(fault)
 
 
 def _dispatch(given: argparse.Namespace) -> int:
@@ -64,6 +99,8 @@ def _dispatch(given: argparse.Namespace) -> int:
     if given.command == "up":
         lifecycle.up(layout, given.label, say)
         operators.prepare(layout)
+    elif given.command == "fault":
+        _fault(layout, given)
     else:
         {"build": lifecycle.build, "down": lifecycle.down, "reset": lifecycle.reset}[given.command](layout, say)
     return 0

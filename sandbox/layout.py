@@ -78,18 +78,19 @@ CEPHFS = "cephfs"
 
 @dataclass(frozen=True)
 class Flavor:
-    """A server size: virtual processors, RAM in MiB, root disk in GiB."""
+    """A server size: virtual processors, RAM in MiB, root disk and local (ephemeral) disk in GiB."""
 
     name: str
     vcpus: int
     ram: int
     disk: int
+    ephemeral: int = 0
 
 
 FLAVORS = (
     Flavor("general.v1.tiny", 2, 6144, 20),
     Flavor("general.v1.small", 6, 22528, 22),
-    Flavor("general.v1.medium", 14, 46080, 22),
+    Flavor("general.v1.medium", 14, 46080, 22, ephemeral=60),
     Flavor("general.v1.large", 27, 90112, 22),
     Flavor("general.v1.himem", 54, 180224, 22),
 )
@@ -104,11 +105,30 @@ class Image:
     properties: tuple[tuple[str, str], ...] = ()
 
 
+# What a project may have, by service: that of a modest project, in which each of the committed stacks has room.
+QUOTAS = {
+    "nova": {"instances": 32, "cores": 128, "ram": 512 * 1024},
+    "cinder": {"volumes": 40, "gigabytes": 10240, "snapshots": 20},
+    "neutron": {
+        "network": 20,
+        "subnet": 20,
+        "port": 200,
+        "router": 10,
+        "floatingip": 10,
+        "security_group": 20,
+        "security_group_rule": 200,
+    },
+    "manila": {"shares": 20, "gigabytes": 10240, "snapshots": 20},
+    "magnum": {"max_clusters_per_project": 5},
+}
+
 BOOT, NOTHING = "sandbox_boot", "nothing"  # an image property: servers of such an image boot nothing, for scale
-IDLE_IMAGE = "Debian-12-idle"
+BUS, SCSI = "hw_disk_bus", "scsi"  # Nova's own image property: how a server's disks are named
+IDLE_IMAGE, SCSI_IMAGE = "Debian-12-idle", "Debian-12-scsi"
 IMAGES = (
     Image("Debian-12", "debian"),
     Image(IDLE_IMAGE, "debian", ((BOOT, NOTHING),)),
+    Image(SCSI_IMAGE, "debian", ((BUS, SCSI), ("hw_scsi_model", "virtio-scsi"))),
     Image("Fedora-30-1.2", "fedora"),
     Image("Fedora-31-1.0", "fedora"),
     Image("fedora-coreos-38", "fedora-coreos"),
@@ -192,6 +212,11 @@ class Layout:
     def data(self) -> Path:
         """The services' own files; `data/cinder/volumes` are the volumes, `data/nova/instances` the hosts."""
         return self.state / "data"
+
+    @property
+    def faults(self) -> Path:
+        """One file for each request that is to fail: see services/faults.py."""
+        return self.run / "faults"
 
     @property
     def mysql(self) -> Path:

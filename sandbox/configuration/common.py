@@ -95,10 +95,5 @@ def database_url(layout: Layout, name: str) -> str:
     return f"mysql+pymysql://root@localhost/{name}?unix_socket={layout.database_socket}"
 
 
-def unlimited(*names: str) -> Options:
-    """Quota options that limit nothing."""
-    return dict.fromkeys(names, -1)
-
-
 def no_directories(_: Layout) -> tuple[Path, ...]:
     return ()

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from sandbox.configuration.common import Configuration, Ini
-from sandbox.layout import REGION, Layout
+from sandbox.layout import QUOTAS, REGION, Layout
 
 
 def directories(layout: Layout) -> tuple[Path, ...]:
@@ -19,7 +19,7 @@ def files(c: Configuration) -> dict[str, Ini]:
                 "cert_manager_type": "x509keypair",
                 "storage_path": c.layout.data / "magnum/certificates",
             },
-            "quotas": {"max_clusters_per_project": 1000},
+            "quotas": dict(QUOTAS["magnum"]),
             "cinder_client": {"region_name": REGION},
             "magnum_client": {"region_name": REGION},
             "keystone_auth": c.identity(),

@@ -99,6 +99,7 @@ def world(_: Layout, api: Api) -> None:
     for flavor in FLAVORS:
         if not _named(api.get(Port.NOVA, "/v2.1/flavors")["flavors"], flavor.name):
             size = {"name": flavor.name, "vcpus": flavor.vcpus, "ram": flavor.ram, "disk": flavor.disk}
+            size["OS-FLV-EXT-DATA:ephemeral"] = flavor.ephemeral
             api.post(Port.NOVA, "/v2.1/flavors", {"flavor": size})
     for image in IMAGES:
         _image(api, image)

@@ -5,7 +5,8 @@ import threading
 import time
 from typing import Any
 
-from sandbox.layout import LOOPBACK, Port
+from sandbox.layout import LOOPBACK, Layout, Port
+from sandbox.services.faults import Faulty
 
 # Few threads: more of them only fight over the interpreter's lock (4 beat 16 in each measurement).
 THREADS = 4
@@ -22,6 +23,7 @@ def serve_wsgi(port: Port, application: Any, threads: int = THREADS) -> None:
     """Serve a WSGI application on 127.0.0.1 in threads of this process."""
     from cheroot import wsgi
 
+    application = Faulty(Layout.here(), port.name.lower(), application)
     server = wsgi.Server((LOOPBACK, int(port)), application, numthreads=threads, request_queue_size=256)
     server.max_request_header_size = 0
     server.timeout = 60

@@ -3,6 +3,7 @@
 from typing import Any
 
 from sandbox.layout import LOOPBACK, Layout, Port
+from sandbox.services.faults import Faulty
 
 SERVERS = {
     "object": Port.SWIFT_OBJECT,
@@ -32,6 +33,8 @@ def serve(layout: Layout) -> list[Any]:
     for name, port in SERVERS.items():
         config = str(layout.etc / f"swift/{name}-server.conf")
         application = loadapp(config, global_conf={"log_requests": "false"})
+        if name == "proxy":
+            application = Faulty(layout, "swift", application)
         pool = eventlet.GreenPool(BACKLOG)
         listener = eventlet.listen((LOOPBACK, int(port)), backlog=BACKLOG)
         kept.append(eventlet.spawn(wsgi.server, listener, application, log_output=False, custom_pool=pool))

@@ -23,7 +23,7 @@ import pytest
 
 from sandbox import namespaces
 from sandbox.hosts.bounds import Bounds, ControlGroup
-from sandbox.layout import CEPH_MONITOR, CEPH_MONITOR_PORT, INTERNET, STORAGE, Layout
+from sandbox.layout import CEPH_MONITOR, CEPH_MONITOR_PORT, INTERNET, SCSI_IMAGE, STORAGE, Layout
 from tests.conftest import ROOT, Sandbox
 from tests.namespace import inside
 
@@ -94,11 +94,11 @@ class World:
         )  # fmt: skip
 
     # -- hosts
-    def boot(self, name: str, group: str) -> None:
+    def boot(self, name: str, group: str, flavor: str = FLAVOR, image: str = "Debian-12") -> None:
         """Ask for a server; `reachable` waits for it."""
         server = self.api.compute.create_server(
-            name=name, flavor_id=self.api.compute.find_flavor(FLAVOR).id,
-            image_id=self.api.image.find_image("Debian-12").id,
+            name=name, flavor_id=self.api.compute.find_flavor(flavor).id,
+            image_id=self.api.image.find_image(image).id,
             networks=[{"uuid": self.made["network"].id}],
             security_groups=[{"name": f"sandbox-test-{group}"}],
             user_data=base64.b64encode(self._user_data(name).encode()).decode(),
@@ -349,6 +349,20 @@ def test_a_volume_grows_under_a_running_host(world: World) -> None:
     world.api.block_storage.post(f"/volumes/{volume.id}/action", microversion="3.42", json=extend)
     until(lambda: world.said("worker", size) == str(2 << 30))
     world.api.compute.delete_volume_attachment(world.hosts["worker"], volume.id)
+    world.delete_volume(volume)
+
+
+def test_a_scsi_image_names_disks_as_scsi_does_and_a_local_disk_comes_formatted(world: World) -> None:
+    volume = world.volume()
+    world.boot("scsi", "workers", "general.v1.medium", SCSI_IMAGE)
+    world.reachable("scsi")
+    world.attach("scsi", volume)
+    link = f"readlink -f /dev/disk/by-id/scsi-0QEMU_QEMU_HARDDISK_{volume.id}"
+    until(lambda: world.said("scsi", link) == "/dev/disk/sdc")
+    assert world.said("scsi", "sudo blockdev --getsize64 /dev/sdc") == str(1 << 30)
+    assert world.said("scsi", "sudo blkid -o value -s TYPE -s LABEL /dev/sdb").split() == ["ephemeral0", "ext4"]
+    assert world.said("scsi", "sudo mount /dev/disk/by-label/ephemeral0 /mnt; findmnt -n -o SIZE /mnt") == "58.8G"
+    world.delete("scsi")
     world.delete_volume(volume)
 
 
