@@ -6,7 +6,7 @@ import re
 import sys
 from collections.abc import Callable, Sequence
 
-from sandbox import lifecycle, operators, status
+from sandbox import expose, lifecycle, operators, status
 from sandbox.layout import MARKER, Layout, Port
 from sandbox.lifecycle import Progress, SandboxError
 from sandbox.prerequisites import PrerequisiteError
@@ -21,6 +21,8 @@ A real OpenStack on this machine, in network namespaces and a directory of its o
   sandbox/cloud status                 services, hosts, networks, memory, logs
   sandbox/cloud run openstack ...      run a command as its operator: network, clouds.yaml, tools, Pulumi's backend
   sandbox/cloud run pulumi up -s gaia-demo
+  sandbox/cloud expose web=203.0.113.17:8080 yarn=10.10.0.21:8088@gaia-demo-zeppelin
+                                       pages of hosts on 127.0.0.1: a floating IP, or a tenant's address through a host
   sandbox/cloud fault neutron --status 503 --method POST --path /ports --count 3
                                        let the next requests that fit fail or be slow, for tests
   sandbox/cloud down                   stop it and leave no trace in the kernel; `up` goes on where it was
@@ -52,6 +54,9 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser("down", help="stop it, keep its state")
     commands.add_parser("status", help="what runs")
     commands.add_parser("reset", help="stop it, throw its state away")
+    exposing = commands.add_parser("expose", help="pages of hosts on this machine's loopback; without targets: list")
+    exposing.add_argument("targets", nargs="*", metavar="NAME=ADDRESS:PORT[@VIA]", help="with --stop: NAME")
+    exposing.add_argument("--stop", action="store_true", help="end these forwards, or all")
     _fault_parser(commands.add_parser("fault", help="let requests fail, for tests; without a service: what is left"))
     run = commands.add_parser("run", help="run a command inside it")
     run.add_argument("words", nargs=argparse.REMAINDER, metavar="COMMAND...")
@@ -76,9 +81,23 @@ def _expression(text: str) -> str:
         raise argparse.ArgumentTypeError(f"{text} is no regular expression: {problem}") from None
 
 
-def _fault(layout: Layout, given: argparse.Namespace) -> None:
+def _expose(layout: Layout, given: argparse.Namespace) -> None:
+    if os.environ.get(MARKER):
+        raise SandboxError("`run` has a loopback of its own: call `sandbox/cloud expose` outside of it.")
+    if given.stop:
+        expose.stop(layout, given.targets)
+    for target in given.targets if not given.stop else ():
+        expose.forward(layout, target)
+    for made in expose.running(layout):
+        print(made)
+
+
+def _needs_up(layout: Layout) -> None:
     if not (layout.run / "ready").exists():
         raise SandboxError("The sandbox is not up: `sandbox/cloud up` starts it.")
+
+
+def _fault(layout: Layout, given: argparse.Namespace) -> None:
     if given.clear:
         faults.clear(layout)
     if given.service:
@@ -94,13 +113,15 @@ def _dispatch(given: argparse.Namespace) -> int:
         return status.show(layout)
     if os.geteuid() != 0:
         raise SandboxError("The sandbox makes network namespaces and mounts: run it as root (sudo).")
+    if given.command in ("expose", "fault"):
+        _needs_up(layout)
+        {"expose": _expose, "fault": _fault}[given.command](layout, given)
+        return 0
     os.environ[MARKER] = layout.namespace  # what this command starts is found also when it is killed
     say = Progress()
     if given.command == "up":
         lifecycle.up(layout, given.label, say)
         operators.prepare(layout)
-    elif given.command == "fault":
-        _fault(layout, given)
     else:
         {"build": lifecycle.build, "down": lifecycle.down, "reset": lifecycle.reset}[given.command](layout, say)
     return 0
@@ -110,7 +131,7 @@ def _told(command: Callable[[], int]) -> int:
     """Run a command; what the user can do something about is said without a traceback."""
     try:
         return command()
-    except (SandboxError, PrerequisiteError, CommandError, DaemonError) as problem:
+    except (SandboxError, PrerequisiteError, CommandError, DaemonError, expose.ExposeError) as problem:
         print(f"sandbox: {problem}", file=sys.stderr)
         return 1
     except BrokenPipeError:  # `sandbox/cloud status | head`

@@ -33,9 +33,9 @@ from sandbox.layout import (
     Layout,
     Port,
 )
+from sandbox.namespaces import inside
 from sandbox.services.api import Api, ApiError
 from tests.conftest import ROOT, Sandbox
-from tests.namespace import inside
 
 LAYOUT = Layout(ROOT)
 FIRST, SECOND = PROJECTS[0], PROJECTS[1]

@@ -10,6 +10,7 @@ import contextlib
 import json
 import os
 import re
+import signal
 import socket
 import subprocess
 import time
@@ -21,11 +22,11 @@ from typing import Any
 import openstack
 import pytest
 
-from sandbox import namespaces
+from sandbox import namespaces, processes
 from sandbox.hosts.bounds import Bounds, ControlGroup
 from sandbox.layout import CEPH_MONITOR, CEPH_MONITOR_PORT, INTERNET, SCSI_IMAGE, STORAGE, Layout
+from sandbox.namespaces import inside
 from tests.conftest import ROOT, Sandbox
-from tests.namespace import inside
 
 CLOUD = "iris-gaia-test"
 FLAVOR = "general.v1.tiny"
@@ -291,6 +292,37 @@ def test_a_floating_ip_leads_to_its_host_only_while_it_is_associated(world: Worl
     assert until(lambda: not opens(world.floating, 22)) < 3
     world.api.network.update_ip(world.made["floating"], port_id=port.id)
     assert until(lambda: opens(world.floating, 22)) < 3
+
+
+def test_hosts_pages_are_exposed_on_the_machines_own_loopback_and_no_group_is_passed_by(
+    world: World, cloud: Sandbox
+) -> None:
+    worker = world.addresses["worker"]
+
+    def expose(*words: str) -> dict[str, int]:
+        done = subprocess.run([cloud.cloud, "expose", *words], check=True, capture_output=True, text=True)
+        return {name: int(port) for name, port in re.findall(r"(\S+) +http://127\.0\.0\.1:(\d+)/", done.stdout)}
+
+    def greets(port: int) -> bool:
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 5) as connection:
+            return connection.recv(4) == b"SSH-"
+        return False
+
+    with inside(f"/proc/{os.getppid()}/ns/net"):  # where the machine's browsers are
+        ports = expose(
+            f"floating={world.floating}:22", f"member={worker}:22@gateway", f"router={worker}:22@sandbox-test"
+        )
+        assert {name: greets(port) for name, port in ports.items()} == {
+            "floating": True, "member": True, "router": False,  # only the gateway's group is let in
+        }  # fmt: skip
+        killed = processes.find(LAYOUT, "expose-member")
+        assert killed
+        killed.signal(signal.SIGKILL)
+        until(lambda: "member" not in expose())
+        again = expose(f"member={worker}:22@gateway")
+        assert greets(again["member"])
+        assert expose("--stop") == {}
+        assert not greets(again["member"])
 
 
 def test_hosts_reach_the_internet_by_the_routers_address(world: World) -> None:
