@@ -27,7 +27,10 @@ SHARE_TYPE = "cephfsnativetype"
 
 
 class Port(enum.IntEnum):
-    """TCP ports of the APIs on 127.0.0.1 in the sandbox's namespace: OpenStack's standard ones."""
+    """TCP ports of the APIs: OpenStack's standard ones.
+
+    In the sandbox's namespace, on 127.0.0.1 for the services themselves and by TLS on `API` for everybody.
+    """
 
     KEYSTONE = 5000
     SWIFT = 8080
@@ -69,6 +72,7 @@ STORAGE = _provider("cumulus-internal", "br-storage", "10.206.0.0/16", "10.206.0
 PROVIDER_NETWORKS = (INTERNET, STORAGE)
 # A cluster without machines says that its API is here: nothing is, and Neutron gives none of these to anybody.
 CLUSTERS = IPv4Network("198.51.100.0/24")
+API = INTERNET.gateway  # where operators, hosts and pods reach the APIs, by TLS
 MIRROR = IPv4Address("203.0.113.2")  # in the sandbox's namespace, port 80
 OPERATOR_STORAGE = IPv4Address("10.206.0.2")  # the sandbox's namespace's leg in the storage network
 CEPH_MONITOR = IPv4Address("10.206.1.1")  # in the storage namespace
@@ -239,6 +243,11 @@ class Layout:
     @property
     def clouds_yaml(self) -> Path:
         return self.state / "clouds.yaml"
+
+    @property
+    def tls(self) -> Path:
+        """The cloud's own certificate authority `ca.pem`, and the APIs' certificate `api.pem` with `api.key`."""
+        return self.state / "tls"
 
     @property
     def passphrase(self) -> Path:

@@ -33,7 +33,7 @@ def files(c: Configuration) -> dict[str, Ini]:
             },
             VOLUME_TYPE: {"volume_backend_name": VOLUME_TYPE, "volume_driver": CINDER_DRIVER},
             "coordination": {"backend_url": f"file://{c.layout.data}/cinder/coordination"},
-            "nova": c.identity(),
+            "nova": c.identity(interface="internal"),
             "service_user": c.identity(send_service_user_token=True),
             "keystone_authtoken": c.token_check(),
             **c.tail("cinder"),

@@ -41,7 +41,7 @@ def files(c: Configuration) -> dict[str, Ini]:
                 "cephfs_volume_mode": 755,
             },
             "coordination": {"backend_url": f"file://{c.layout.data}/manila/coordination"},
-            **{name: c.identity() for name in ("neutron", "nova", "cinder", "glance")},
+            **{name: c.identity(endpoint_type="internal") for name in ("neutron", "nova", "cinder", "glance")},
             "keystone_authtoken": {**TOKEN_CHECK, "auth_section": TOKEN_SECTION},
             TOKEN_SECTION: {**c.identity(), "www_authenticate_uri": KEYSTONE},
             **c.tail("manila"),

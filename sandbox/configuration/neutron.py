@@ -36,8 +36,8 @@ def files(c: Configuration) -> dict[str, Ini]:
             "ml2_type_vxlan": {"vni_ranges": "1:65000"},
             "securitygroup": {"enable_security_group": True},
             "quotas": {f"quota_{name}": most for name, most in QUOTAS["neutron"].items()},
-            "nova": c.identity(),
-            "placement": c.identity(),
+            "nova": c.identity(endpoint_type="internal"),
+            "placement": c.identity(endpoint_type="internal"),
             "keystone_authtoken": c.token_check(),
             **c.tail("neutron"),
         }

@@ -14,7 +14,7 @@ def directories(layout: Layout) -> tuple[Path, ...]:
 
 
 def files(c: Configuration) -> dict[str, Ini]:
-    services = ("placement", "cinder", "glance")
+    services = ("placement", "glance")
     return {
         "nova/nova.conf": {
             "DEFAULT": _default(c),
@@ -34,6 +34,7 @@ def files(c: Configuration) -> dict[str, Ini]:
             "service_user": c.identity(send_service_user_token=True),
             "neutron": c.identity(service_metadata_proxy=True),
             **{name: c.identity() for name in services},
+            "cinder": c.identity(catalog_info="volumev3::internalURL"),
             "keystone_authtoken": c.token_check(),
             **c.tail("nova", database="nova_cell1"),
         }

@@ -21,10 +21,10 @@ from botocore.config import Config
 from sandbox import processes
 from sandbox.configuration.secrets import secrets_of
 from sandbox.layout import (
+    API,
     FLAVORS,
     IDLE_IMAGE,
     IMAGES,
-    LOOPBACK,
     PROJECTS,
     PROVIDER_NETWORKS,
     QUOTAS,
@@ -237,7 +237,8 @@ def test_objects_are_put_copied_and_deleted_by_s3(name: str) -> None:
     key = made["credential"]
     s3 = boto3.client(
         "s3",
-        endpoint_url=f"http://{LOOPBACK}:{int(Port.SWIFT)}",
+        endpoint_url=f"https://{API}:{int(Port.SWIFT)}",
+        verify=str(LAYOUT.tls / "ca.pem"),
         region_name="us-east-1",
         aws_access_key_id=key["access"],
         aws_secret_access_key=key["secret"],

@@ -24,7 +24,7 @@ import pytest
 
 from sandbox import namespaces, processes
 from sandbox.hosts.bounds import Bounds, ControlGroup
-from sandbox.layout import CEPH_MONITOR, CEPH_MONITOR_PORT, INTERNET, SCSI_IMAGE, STORAGE, Layout
+from sandbox.layout import API, CEPH_MONITOR, CEPH_MONITOR_PORT, INTERNET, SCSI_IMAGE, STORAGE, Layout, Port
 from sandbox.namespaces import inside
 from tests.conftest import ROOT, Sandbox
 
@@ -332,6 +332,17 @@ def test_hosts_reach_the_internet_by_the_routers_address(world: World) -> None:
         for host, source in (("gateway", world.floating), ("worker", gateway["ip_address"])):
             assert world.opens(host, str(INTERNET.gateway), 9999)
             assert listener.accept()[1][0] == source
+
+
+@pytest.mark.parametrize(("port", "path"), [(Port.KEYSTONE, "/v3"), (Port.SWIFT, "/healthcheck")])
+def test_hosts_reach_identity_and_objects_by_tls_of_the_clouds_own_authority(
+    world: World, port: Port, path: str
+) -> None:
+    authority = base64.b64encode((LAYOUT.tls / "ca.pem").read_bytes()).decode()
+    world.ssh("worker", f"echo {authority} | base64 -d > ca.pem")
+    url = f"https://{API}:{port}{path}"
+    assert world.said("worker", f"curl -sf --cacert ca.pem -o /dev/null -w '%{{http_code}}' {url}") == "200"
+    assert world.ssh("worker", f"curl -s {url}", check=False).returncode == 60, "nobody else's authority will do"
 
 
 def test_the_route_to_the_storage_network_opens_ceph(world: World) -> None:
