@@ -27,7 +27,10 @@ SHARE_TYPE = "cephfsnativetype"
 
 
 class Port(enum.IntEnum):
-    """TCP ports of the APIs on 127.0.0.1 in the sandbox's namespace: OpenStack's standard ones."""
+    """TCP ports of the APIs: OpenStack's standard ones.
+
+    In the sandbox's namespace, on 127.0.0.1 for the services themselves and by TLS on `API` for everybody.
+    """
 
     KEYSTONE = 5000
     SWIFT = 8080
@@ -69,6 +72,7 @@ STORAGE = _provider("cumulus-internal", "br-storage", "10.206.0.0/16", "10.206.0
 PROVIDER_NETWORKS = (INTERNET, STORAGE)
 # A cluster without machines says that its API is here: nothing is, and Neutron gives none of these to anybody.
 CLUSTERS = IPv4Network("198.51.100.0/24")
+API = INTERNET.gateway  # where operators, hosts and pods reach the APIs, by TLS
 MIRROR = IPv4Address("203.0.113.2")  # in the sandbox's namespace, port 80
 OPERATOR_STORAGE = IPv4Address("10.206.0.2")  # the sandbox's namespace's leg in the storage network
 CEPH_MONITOR = IPv4Address("10.206.1.1")  # in the storage namespace
@@ -78,18 +82,19 @@ CEPHFS = "cephfs"
 
 @dataclass(frozen=True)
 class Flavor:
-    """A server size: virtual processors, RAM in MiB, root disk in GiB."""
+    """A server size: virtual processors, RAM in MiB, root disk and local (ephemeral) disk in GiB."""
 
     name: str
     vcpus: int
     ram: int
     disk: int
+    ephemeral: int = 0
 
 
 FLAVORS = (
     Flavor("general.v1.tiny", 2, 6144, 20),
     Flavor("general.v1.small", 6, 22528, 22),
-    Flavor("general.v1.medium", 14, 46080, 22),
+    Flavor("general.v1.medium", 14, 46080, 22, ephemeral=60),
     Flavor("general.v1.large", 27, 90112, 22),
     Flavor("general.v1.himem", 54, 180224, 22),
 )
@@ -104,11 +109,30 @@ class Image:
     properties: tuple[tuple[str, str], ...] = ()
 
 
+# What a project may have, by service: that of a modest project, in which each of the committed stacks has room.
+QUOTAS = {
+    "nova": {"instances": 32, "cores": 128, "ram": 512 * 1024},
+    "cinder": {"volumes": 40, "gigabytes": 10240, "snapshots": 20},
+    "neutron": {
+        "network": 20,
+        "subnet": 20,
+        "port": 200,
+        "router": 10,
+        "floatingip": 10,
+        "security_group": 20,
+        "security_group_rule": 200,
+    },
+    "manila": {"shares": 20, "gigabytes": 10240, "snapshots": 20},
+    "magnum": {"max_clusters_per_project": 5},
+}
+
 BOOT, NOTHING = "sandbox_boot", "nothing"  # an image property: servers of such an image boot nothing, for scale
-IDLE_IMAGE = "Debian-12-idle"
+BUS, SCSI = "hw_disk_bus", "scsi"  # Nova's own image property: how a server's disks are named
+IDLE_IMAGE, SCSI_IMAGE = "Debian-12-idle", "Debian-12-scsi"
 IMAGES = (
     Image("Debian-12", "debian"),
     Image(IDLE_IMAGE, "debian", ((BOOT, NOTHING),)),
+    Image(SCSI_IMAGE, "debian", ((BUS, SCSI), ("hw_scsi_model", "virtio-scsi"))),
     Image("Fedora-30-1.2", "fedora"),
     Image("Fedora-31-1.0", "fedora"),
     Image("fedora-coreos-38", "fedora-coreos"),
@@ -194,6 +218,11 @@ class Layout:
         return self.state / "data"
 
     @property
+    def faults(self) -> Path:
+        """One file for each request that is to fail: see services/faults.py."""
+        return self.run / "faults"
+
+    @property
     def mysql(self) -> Path:
         return self.state / "mysql"
 
@@ -214,6 +243,11 @@ class Layout:
     @property
     def clouds_yaml(self) -> Path:
         return self.state / "clouds.yaml"
+
+    @property
+    def tls(self) -> Path:
+        """The cloud's own certificate authority `ca.pem`, and the APIs' certificate `api.pem` with `api.key`."""
+        return self.state / "tls"
 
     @property
     def passphrase(self) -> Path:

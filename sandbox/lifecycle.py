@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from sandbox import ceph, namespaces, prerequisites, processes, snapshot, traces, virtualenv
+from sandbox import ceph, certificates, namespaces, prerequisites, processes, snapshot, traces, virtualenv
 from sandbox.configuration import Configuration, render
 from sandbox.configuration.secrets import private_file, secrets_of
 from sandbox.hosts.kernel import raise_kernel_limits, restore_kernel_limits
@@ -221,6 +221,7 @@ def _ground(layout: Layout) -> None:
         directory.mkdir(exist_ok=True)
     namespaces.create(layout)
     raise_kernel_limits()
+    certificates.make(layout)
     render(Configuration(layout, secrets_of(layout)))
 
 

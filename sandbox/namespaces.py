@@ -4,6 +4,12 @@ It is made before any service starts, so that the APIs' namespace reaches Ceph a
 daemon does. The sandbox's namespace forwards nothing: hosts reach Ceph only through a router of their own.
 """
 
+import ctypes
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
 from sandbox.layout import (
     CEPH_MONITOR,
     INTERNET,
@@ -16,6 +22,27 @@ from sandbox.layout import (
 )
 from sandbox.processes import NAMESPACES as NAMESPACES
 from sandbox.processes import CommandError, in_namespace, run
+
+CLONE_NEWNET = 0x40000000
+
+
+def enter(name: str | Path) -> None:
+    """Move this thread into a network namespace; the threads, processes and sockets that it makes are there too."""
+    library = ctypes.CDLL(None, use_errno=True)
+    with (NAMESPACES / name).open() as namespace:
+        if library.setns(namespace.fileno(), CLONE_NEWNET):
+            raise OSError(ctypes.get_errno(), f"{os.strerror(ctypes.get_errno())}: namespace {name}")
+
+
+@contextmanager
+def inside(name: str | Path) -> Iterator[None]:
+    """Within it, this thread is in the namespace. Raises OSError if there is none of this name."""
+    with Path("/proc/thread-self/ns/net").open() as outside:
+        enter(name)
+        try:
+            yield
+        finally:
+            enter(Path(f"/proc/self/fd/{outside.fileno()}"))
 
 
 def existing(layout: Layout) -> list[str]:

@@ -31,6 +31,7 @@ def environment(layout: Layout) -> dict[str, str]:
         "PULUMI_BACKEND_URL": f"file://{layout.state / 'pulumi'}",
         "PULUMI_SKIP_UPDATE_CHECK": "true",
         "PULUMI_AUTOMATION_API_SKIP_VERSION_CHECK": "true",
+        "AWS_CA_BUNDLE": str(layout.tls / "ca.pem"),  # of clients of S3: Pulumi's state backend
         MARKER: layout.namespace,
         "TMPDIR": str(layout.tmp),
     }

@@ -37,6 +37,7 @@ PACKAGES = (
     "mariadb-server-core",
     "mmdebstrap",
     "nftables",
+    "openssl",
     "procps",
     "python3-ceph-argparse",
     "python3-cephfs",

@@ -2,10 +2,9 @@
 
 from pathlib import Path
 
-from sandbox.configuration.common import NEVER_DOWN, Configuration, Ini, unlimited
-from sandbox.layout import CINDER_DRIVER, LOOPBACK, VOLUME_TYPE, Layout, Port
+from sandbox.configuration.common import NEVER_DOWN, Configuration, Ini
+from sandbox.layout import CINDER_DRIVER, LOOPBACK, QUOTAS, VOLUME_TYPE, Layout, Port
 
-QUOTAS = ("volumes", "snapshots", "gigabytes", "backups", "backup_gigabytes", "groups")
 FILTERS = "AvailabilityZoneFilter,CapacityFilter,CapabilitiesFilter"
 
 
@@ -27,14 +26,14 @@ def files(c: Configuration) -> dict[str, Ini]:
                 "glance_api_servers": f"http://{LOOPBACK}:{Port.GLANCE}",
                 "scheduler_driver_init_wait_time": 1,
                 "scheduler_default_filters": FILTERS,
-                **unlimited(*(f"quota_{name}" for name in QUOTAS)),
+                **{f"quota_{name}": most for name, most in QUOTAS["cinder"].items()},
                 "report_interval": 10,
                 "service_down_time": NEVER_DOWN,
                 "backend_stats_polling_interval": 60,
             },
             VOLUME_TYPE: {"volume_backend_name": VOLUME_TYPE, "volume_driver": CINDER_DRIVER},
             "coordination": {"backend_url": f"file://{c.layout.data}/cinder/coordination"},
-            "nova": c.identity(),
+            "nova": c.identity(interface="internal"),
             "service_user": c.identity(send_service_user_token=True),
             "keystone_authtoken": c.token_check(),
             **c.tail("cinder"),

@@ -5,12 +5,14 @@ from pathlib import Path
 from typing import Any
 
 from sandbox.configuration.secrets import Secrets
-from sandbox.layout import COMPUTE_HOST, LOOPBACK, REGION, SERVICE, Layout, Port
+from sandbox.layout import API, COMPUTE_HOST, LOOPBACK, REGION, SERVICE, Layout, Port
 
 Options = dict[str, str | int | float | bool | Path]
 Ini = dict[str, Options]
 
+# The services call each other on 127.0.0.1, by the catalogue's internal interface; everybody else by its public one.
 KEYSTONE = f"http://{LOOPBACK}:{Port.KEYSTONE}/v3"
+PUBLIC_KEYSTONE = f"https://{API}:{Port.KEYSTONE}/v3"
 # Services share one machine, one process each and the sandbox's own watch: none is ever declared dead by its age,
 # which in a cloud that starts from an old snapshot would be wrong for its first seconds.
 NEVER_DOWN = 10**8
@@ -70,7 +72,7 @@ class Configuration:
         """An entry of clouds.yaml: user and project have the same name."""
         return {
             "auth": {
-                "auth_url": KEYSTONE,
+                "auth_url": PUBLIC_KEYSTONE,
                 "username": name,
                 "password": password,
                 "project_name": name,
@@ -78,6 +80,7 @@ class Configuration:
                 "project_domain_name": "Default",
             },
             "region_name": REGION,
+            "cacert": str(self.layout.tls / "ca.pem"),
             "interface": "public",
             "identity_api_version": 3,
         }
@@ -93,11 +96,6 @@ TOKEN_CHECK: Options = {
 
 def database_url(layout: Layout, name: str) -> str:
     return f"mysql+pymysql://root@localhost/{name}?unix_socket={layout.database_socket}"
-
-
-def unlimited(*names: str) -> Options:
-    """Quota options that limit nothing."""
-    return dict.fromkeys(names, -1)
 
 
 def no_directories(_: Layout) -> tuple[Path, ...]:

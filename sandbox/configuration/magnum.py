@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from sandbox.configuration.common import Configuration, Ini
-from sandbox.layout import REGION, Layout
+from sandbox.layout import QUOTAS, REGION, Layout
 
 
 def directories(layout: Layout) -> tuple[Path, ...]:
@@ -19,8 +19,9 @@ def files(c: Configuration) -> dict[str, Ini]:
                 "cert_manager_type": "x509keypair",
                 "storage_path": c.layout.data / "magnum/certificates",
             },
-            "quotas": {"max_clusters_per_project": 1000},
-            "cinder_client": {"region_name": REGION},
+            "quotas": dict(QUOTAS["magnum"]),
+            **{f"{name}_client": {"endpoint_type": "internalURL"} for name in ("nova", "glance", "neutron")},
+            "cinder_client": {"region_name": REGION, "endpoint_type": "internalURL"},
             "magnum_client": {"region_name": REGION},
             "keystone_auth": c.identity(),
             "keystone_authtoken": c.token_check(),

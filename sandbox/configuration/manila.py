@@ -2,18 +2,9 @@
 
 from pathlib import Path
 
-from sandbox.configuration.common import KEYSTONE, NEVER_DOWN, TOKEN_CHECK, Configuration, Ini, unlimited
-from sandbox.layout import CEPH_MONITOR, CEPH_MONITOR_PORT, CEPHFS, SHARE_TYPE, Layout
+from sandbox.configuration.common import KEYSTONE, NEVER_DOWN, TOKEN_CHECK, Configuration, Ini
+from sandbox.layout import CEPH_MONITOR, CEPH_MONITOR_PORT, CEPHFS, QUOTAS, SHARE_TYPE, Layout
 
-QUOTAS = (
-    "shares",
-    "snapshots",
-    "gigabytes",
-    "snapshot_gigabytes",
-    "share_networks",
-    "share_groups",
-    "per_share_gigabytes",
-)
 # manila.share.manager and keystonemiddleware both register [keystone_authtoken] auth_url: in one process they
 # clash, so the middleware reads its own from this section.
 TOKEN_SECTION = "token_check"
@@ -37,7 +28,7 @@ def files(c: Configuration) -> dict[str, Ini]:
                 "report_interval": 10,
                 "service_down_time": NEVER_DOWN,
             },
-            "quota": unlimited(*QUOTAS),
+            "quota": dict(QUOTAS["manila"]),
             "cephfs": {
                 "share_backend_name": "CEPHFS",
                 "share_driver": "manila.share.drivers.cephfs.driver.CephFSDriver",
@@ -50,7 +41,7 @@ def files(c: Configuration) -> dict[str, Ini]:
                 "cephfs_volume_mode": 755,
             },
             "coordination": {"backend_url": f"file://{c.layout.data}/manila/coordination"},
-            **{name: c.identity() for name in ("neutron", "nova", "cinder", "glance")},
+            **{name: c.identity(endpoint_type="internal") for name in ("neutron", "nova", "cinder", "glance")},
             "keystone_authtoken": {**TOKEN_CHECK, "auth_section": TOKEN_SECTION},
             TOKEN_SECTION: {**c.identity(), "www_authenticate_uri": KEYSTONE},
             **c.tail("manila"),

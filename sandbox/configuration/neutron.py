@@ -1,11 +1,10 @@
 """Neutron: the API and its database; the fabric daemon makes the networks from the latter."""
 
-from sandbox.configuration.common import Configuration, Ini, unlimited
+from sandbox.configuration.common import Configuration, Ini
 from sandbox.configuration.common import no_directories as directories
+from sandbox.layout import QUOTAS
 
 __all__ = ["directories", "files"]
-
-QUOTAS = ("network", "subnet", "port", "router", "floatingip", "security_group", "security_group_rule")
 
 
 def files(c: Configuration) -> dict[str, Ini]:
@@ -36,9 +35,9 @@ def files(c: Configuration) -> dict[str, Ini]:
             "ml2_type_flat": {"flat_networks": "*"},
             "ml2_type_vxlan": {"vni_ranges": "1:65000"},
             "securitygroup": {"enable_security_group": True},
-            "quotas": unlimited(*(f"quota_{name}" for name in QUOTAS)),
-            "nova": c.identity(),
-            "placement": c.identity(),
+            "quotas": {f"quota_{name}": most for name, most in QUOTAS["neutron"].items()},
+            "nova": c.identity(endpoint_type="internal"),
+            "placement": c.identity(endpoint_type="internal"),
             "keystone_authtoken": c.token_check(),
             **c.tail("neutron"),
         }

@@ -2,19 +2,9 @@
 
 from pathlib import Path
 
-from sandbox.configuration.common import NEVER_DOWN, Configuration, Ini, Options, unlimited
-from sandbox.layout import LOOPBACK, Layout
+from sandbox.configuration.common import NEVER_DOWN, Configuration, Ini, Options
+from sandbox.layout import LOOPBACK, QUOTAS, Layout
 
-QUOTAS = (
-    "instances",
-    "cores",
-    "ram",
-    "metadata_items",
-    "key_pairs",
-    "server_groups",
-    "server_group_members",
-    "injected_files",
-)
 # The launcher puts the sandbox's driver at this place below nova.virt, where Nova looks for drivers.
 DRIVER = "sandbox.Driver"
 
@@ -24,7 +14,7 @@ def directories(layout: Layout) -> tuple[Path, ...]:
 
 
 def files(c: Configuration) -> dict[str, Ini]:
-    services = ("placement", "cinder", "glance")
+    services = ("placement", "glance")
     return {
         "nova/nova.conf": {
             "DEFAULT": _default(c),
@@ -39,11 +29,12 @@ def files(c: Configuration) -> dict[str, Ini]:
                 "host_subset_size": 1,
             },
             "notifications": {"notification_format": "unversioned"},
-            "quota": unlimited(*QUOTAS),
+            "quota": dict(QUOTAS["nova"]),
             "vnc": {"enabled": False},
             "service_user": c.identity(send_service_user_token=True),
             "neutron": c.identity(service_metadata_proxy=True),
             **{name: c.identity() for name in services},
+            "cinder": c.identity(catalog_info="volumev3::internalURL"),
             "keystone_authtoken": c.token_check(),
             **c.tail("nova", database="nova_cell1"),
         }
@@ -58,6 +49,7 @@ def _default(c: Configuration) -> Options:
         "compute_driver": DRIVER,
         "instances_path": c.layout.instances,
         "my_ip": LOOPBACK,
+        "default_ephemeral_format": "ext4",
         "report_interval": 10,
         "service_down_time": NEVER_DOWN,
         "resume_guests_state_on_host_boot": True,

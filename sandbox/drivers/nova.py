@@ -22,10 +22,10 @@ from nova.compute import power_state
 from nova.virt import event, fake, hardware
 
 from sandbox.hosts.bounds import Bounds
-from sandbox.hosts.disks import grow
+from sandbox.hosts.disks import by_id, device_links, grow, letters
 from sandbox.hosts.host import Host, Interface
 from sandbox.hosts.idle import Idle
-from sandbox.layout import BOOT, NOTHING, Layout
+from sandbox.layout import BOOT, BUS, NOTHING, Layout
 
 Json = Any  # what Nova passes as dictionaries
 
@@ -33,7 +33,7 @@ CONFIG_DRIVE = "/var/lib/cloud/seed/config_drive"
 # Every version directory of a config drive has the same content for cloud-init: this one is enough.
 VERSIONS = ("openstack/latest/", "openstack/content/")
 IMAGE_CONFIG = "/etc/cloud/cloud.cfg.d/95_image.cfg"
-ROOT_DEVICE = "/dev/vda"
+DEVICE_LINKS = "/etc/tmpfiles.d/sandbox-disks.conf"
 DEFAULT_MTU = 1500
 SOFT_REBOOT_PATIENCE = 60.0  # seconds a guest has to shut down before it is switched off
 CONSOLE_BYTES = 256 * 1024  # of the console's end that the API gives
@@ -83,6 +83,7 @@ class Driver(fake.FakeDriver):  # type: ignore[misc]
         accel_info: Any = None,
     ) -> None:
         files = config_drive(instance, network_info, injected_files, admin_password)
+        files[DEVICE_LINKS] = device_links(bus(instance))
         files[IMAGE_CONFIG] = image_config(image_meta.name if image_meta.obj_attr_is_set("name") else "")
         host = self._host_of(instance)
         host.create(files)
@@ -96,8 +97,10 @@ class Driver(fake.FakeDriver):  # type: ignore[misc]
         host.prepare()
         for vif in network_info or ():
             host.plug(interface(vif))
-        for volume_id, file, device in volumes(block_device_info):
-            host.attach(volume_id, file, device)
+        if instance.default_ephemeral_device:
+            host.attach_local(instance.flavor.ephemeral_gb, Path(instance.default_ephemeral_device).name)
+        for volume_id, file, device in volumes(instance, block_device_info):
+            host.attach(by_id(volume_id, bus(instance)), file, device)
         bounds = Bounds.of_flavor(instance.flavor.memory_mb, instance.flavor.vcpus)
         host.start(instance.hostname, bounds, self._stopped(instance.uuid))
 
@@ -112,14 +115,17 @@ class Driver(fake.FakeDriver):  # type: ignore[misc]
     ) -> None:
         host = self._host_of(instance)
         host.release()
-        for volume_id, file, _ in volumes(block_device_info):
-            host.detach(volume_id, file)
+        for volume_id, file, _ in volumes(instance, block_device_info):
+            host.detach(by_id(volume_id, bus(instance)), file)
         host.destroy()
         self._hosts.pop(instance.uuid, None)
         super().destroy(context, instance, network_info)
 
     def default_root_device_name(self, instance: Any, image_meta: Any, root_bdm: Any) -> str:
-        return ROOT_DEVICE
+        """Called before the other disks get their names: a local disk has the first after the root's."""
+        if instance.flavor.ephemeral_gb:
+            instance.default_ephemeral_device = f"/dev/{letters(bus(instance))}b"
+        return root_device(instance)
 
     # -- power
     def power_off(self, instance: Any, timeout: int = 0, retry_interval: int = 0) -> None:
@@ -190,12 +196,14 @@ class Driver(fake.FakeDriver):  # type: ignore[misc]
         device_type: Any = None,
         encryption: Any = None,
     ) -> None:
-        self._host_of(instance).attach(*volume(connection_info), Path(mountpoint).name)
+        volume_id, file = volume(connection_info)
+        self._host_of(instance).attach(by_id(volume_id, bus(instance)), file, Path(mountpoint).name)
 
     def detach_volume(
         self, context: Any, connection_info: Json, instance: Any, mountpoint: str, encryption: Any = None
     ) -> None:
-        self._host_of(instance).detach(*volume(connection_info))
+        volume_id, file = volume(connection_info)
+        self._host_of(instance).detach(by_id(volume_id, bus(instance)), file)
 
     def extend_volume(self, context: Any, connection_info: Json, instance: Any, requested_size: int) -> None:
         grow(volume(connection_info)[1])
@@ -207,11 +215,22 @@ def volume(connection_info: Json) -> tuple[str, Path]:
     return data["volume_id"], Path(data["device_path"])
 
 
-def volumes(block_device_info: Json) -> Iterator[tuple[str, Path, str]]:
+def bus(instance: Any) -> str:
+    """What the server's image says about the kind of its disks."""
+    return str(instance.system_metadata.get(f"image_{BUS}", ""))
+
+
+def root_device(instance: Any) -> str:
+    return f"/dev/{letters(bus(instance))}a"
+
+
+def volumes(instance: Any, block_device_info: Json) -> Iterator[tuple[str, Path, str]]:
     """Id, file and device name of each data volume. A volume to boot from is none: the root's files lie elsewhere."""
     info = block_device_info or {}
     for mapping in info.get("block_device_mapping", ()):
-        if mapping["connection_info"] and mapping["mount_device"] != (info.get("root_device_name") or ROOT_DEVICE):
+        if mapping["connection_info"] and mapping["mount_device"] != (
+            info.get("root_device_name") or root_device(instance)
+        ):
             yield *volume(mapping["connection_info"]), Path(mapping["mount_device"]).name
 
 

@@ -4,12 +4,9 @@ It looks at the database's fingerprint four times a second and is woken by the k
 every ten seconds it checks everything. It keeps nothing that it could not read again: it may be killed at any time.
 """
 
-import ctypes
-import os
 import select
 import socket
 import time
-from pathlib import Path
 from typing import Any
 
 import pymysql
@@ -18,18 +15,18 @@ from sandbox.fabric.desired import desired
 from sandbox.fabric.kernel import Kernel
 from sandbox.fabric.tables import Cursor, fingerprint, read
 from sandbox.layout import Layout
+from sandbox.namespaces import enter
 from sandbox.processes import CommandError
 
 PERIOD = 0.25  # seconds between two looks at the database
 RESYNC = 10.0  # seconds between two complete checks
 PAUSE = 0.5  # seconds after a failure
-CLONE_NEWNET = 0x40000000
 RTMGRP_LINK = 1
 
 
 def follow(layout: Layout) -> None:
     """Run until killed."""
-    _enter(layout.fabric_namespace)
+    enter(layout.fabric_namespace)  # where the kernel tells it about interfaces
     links = _Links()
     kernel = Kernel(layout)
     said = ""
@@ -64,15 +61,6 @@ def _follow(layout: Layout, cursor: Cursor, kernel: Kernel, links: "_Links") -> 
             seen = now
             checked = time.monotonic() if again else checked
         links.wait(PERIOD)
-
-
-def _enter(namespace: str) -> None:
-    """Move this process into the fabric's namespace, where the kernel tells it about interfaces."""
-    library = ctypes.CDLL(None, use_errno=True)
-    descriptor = os.open(Path("/run/netns", namespace), os.O_RDONLY)
-    if library.setns(descriptor, CLONE_NEWNET):
-        raise OSError(ctypes.get_errno(), f"setns into {namespace}")
-    os.close(descriptor)
 
 
 class _Links:

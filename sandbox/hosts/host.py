@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sandbox.hosts.bounds import Bounds, ControlGroup
-from sandbox.hosts.disks import Disks
+from sandbox.hosts.disks import LABEL, Disks, make_local, release
 from sandbox.layout import MARKER, Layout
 from sandbox.processes import DaemonError, Process, in_namespace, run
 
@@ -61,6 +61,7 @@ class Host:
         self.root = self.directory / "root"
         self.console = self.directory / "console.log"
         self.disks = Disks(self.directory / "disk")
+        self._local = self.directory / "local-disk"
         self._groups = ControlGroup(layout.namespace, self.machine)
         self._pid = self.directory / "pid"
 
@@ -112,14 +113,19 @@ class Host:
         rows = run(["ip", "-n", self.machine, "-br", "link", "show", "type", "veth"], check=False).splitlines()
         return {row.split("@")[0].split()[0]: row.split()[2].lower() for row in rows}
 
-    # -- volumes
-    def attach(self, volume_id: str, file: Path, device: str) -> None:
-        """Show a volume under its id and as /dev/DEVICE."""
-        self.disks.attach(volume_id, file, device)
+    # -- disks
+    def attach(self, name: str, file: Path, device: str) -> None:
+        """Show a volume under its name and as /dev/DEVICE."""
+        self.disks.attach(Path("by-id", name), file, device)
 
-    def detach(self, volume_id: str, file: Path) -> None:
+    def detach(self, name: str, file: Path) -> None:
         """Take it away."""
-        self.disks.detach(volume_id, file)
+        self.disks.detach(Path("by-id", name), file)
+
+    def attach_local(self, gib: int, device: str) -> None:
+        """Its local disk: it goes with the server, and has no serial number, so no name by id."""
+        make_local(self._local, gib)
+        self.disks.attach(Path("by-label", LABEL), self._local, device)
 
     # -- power
     @property
@@ -229,9 +235,10 @@ class Host:
 
     # -- the end
     def release(self) -> None:
-        """End it and take away all that is not a file: processes, mounts, interfaces, namespace, groups."""
+        """End it and take away all that is not a file: processes, mounts, interfaces, namespace, groups, loops."""
         self.stop()
         self._unmount()
+        release(self._local)
         # An open TCP connection keeps the namespace for minutes: the links have to be deleted as well
         for name in self._links():
             run(["ip", "-n", self.machine, "link", "delete", name], check=False)

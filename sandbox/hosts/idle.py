@@ -56,8 +56,11 @@ class Idle:
     def unplug(self, tap: str) -> None:
         """It has no interface."""
 
-    def attach(self, volume_id: str, file: Path, device: str) -> None:
+    def attach(self, name: str, file: Path, device: str) -> None:
         """It has no disk."""
 
-    def detach(self, volume_id: str, file: Path) -> None:
+    def attach_local(self, gib: int, device: str) -> None:
+        """It has no disk."""
+
+    def detach(self, name: str, file: Path) -> None:
         """It has no disk."""

@@ -10,6 +10,7 @@ from typing import Any
 from sandbox.configuration.secrets import secrets_of
 from sandbox.layout import (
     ADMIN,
+    API,
     FLAVORS,
     IMAGES,
     LOOPBACK,
@@ -75,7 +76,7 @@ def _catalogue(api: Api) -> None:
             endpoint = {
                 "service_id": service["id"],
                 "interface": interface,
-                "url": f"http://{LOOPBACK}:{int(port)}{path}",
+                "url": (f"https://{API}" if interface == "public" else f"http://{LOOPBACK}") + f":{int(port)}{path}",
                 "region_id": REGION,
             }
             api.post(Port.KEYSTONE, "/v3/endpoints", {"endpoint": endpoint})
@@ -99,6 +100,7 @@ def world(_: Layout, api: Api) -> None:
     for flavor in FLAVORS:
         if not _named(api.get(Port.NOVA, "/v2.1/flavors")["flavors"], flavor.name):
             size = {"name": flavor.name, "vcpus": flavor.vcpus, "ram": flavor.ram, "disk": flavor.disk}
+            size["OS-FLV-EXT-DATA:ephemeral"] = flavor.ephemeral
             api.post(Port.NOVA, "/v2.1/flavors", {"flavor": size})
     for image in IMAGES:
         _image(api, image)

@@ -62,6 +62,8 @@ class _NoEventlet:
 
 def main(names: list[str]) -> None:
     layout = Layout.here()
+    # some of Magnum's calls take the public interface whatever is configured
+    os.environ["REQUESTS_CA_BUNDLE"] = str(layout.tls / "ca.pem")
     if "swift" in names:  # it runs under eventlet: before anything else is imported
         _fork(layout, "swift")
     rest = [name for name in names if name != "swift"]

@@ -11,7 +11,7 @@ import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from sandbox.configuration.common import KEYSTONE, database_url
+from sandbox.configuration.common import KEYSTONE, PUBLIC_KEYSTONE, database_url
 from sandbox.configuration.secrets import secrets_of
 from sandbox.layout import REGION, Layout
 from sandbox.services import database
@@ -48,7 +48,8 @@ def jobs(layout: Layout) -> list[Job]:
     """All projects, the slowest first."""
     cell0, cell1 = database_url(layout, "nova_cell0"), database_url(layout, "nova_cell1")
     root = ["--keystone-user", "root", "--keystone-group", "root"]
-    urls = [word for kind in ("public", "internal", "admin") for word in (f"--bootstrap-{kind}-url", KEYSTONE)]
+    urls = ["--bootstrap-public-url", PUBLIC_KEYSTONE]
+    urls += ["--bootstrap-internal-url", KEYSTONE, "--bootstrap-admin-url", KEYSTONE]
     # no process list shows this password: the command runs in a fork, not as a program with arguments
     password = ["--bootstrap-password", secrets_of(layout).admin]
     bootstrap = ["bootstrap", "--bootstrap-region-id", REGION, *password, *urls]

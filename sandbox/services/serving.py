@@ -5,7 +5,8 @@ import threading
 import time
 from typing import Any
 
-from sandbox.layout import LOOPBACK, Port
+from sandbox.layout import API, LOOPBACK, Layout, Port
+from sandbox.services.faults import Faulty
 
 # Few threads: more of them only fight over the interpreter's lock (4 beat 16 in each measurement).
 THREADS = 4
@@ -19,14 +20,20 @@ def native_threads() -> None:
 
 
 def serve_wsgi(port: Port, application: Any, threads: int = THREADS) -> None:
-    """Serve a WSGI application on 127.0.0.1 in threads of this process."""
+    """Serve a WSGI application in threads of this process: on 127.0.0.1, and by TLS on the APIs' address."""
     from cheroot import wsgi
+    from cheroot.ssl.builtin import BuiltinSSLAdapter
 
-    server = wsgi.Server((LOOPBACK, int(port)), application, numthreads=threads, request_queue_size=256)
-    server.max_request_header_size = 0
-    server.timeout = 60
-    server.prepare()
-    threading.Thread(target=server.serve, daemon=True, name=f"wsgi-{port}").start()
+    layout = Layout.here()
+    application = Faulty(layout, port.name.lower(), application)
+    for address in (LOOPBACK, str(API)):
+        server = wsgi.Server((address, int(port)), application, numthreads=threads, request_queue_size=256)
+        server.max_request_header_size = 0
+        server.timeout = 60
+        if address != LOOPBACK:
+            server.ssl_adapter = BuiltinSSLAdapter(layout.tls / "api.pem", layout.tls / "api.key")
+        server.prepare()
+        threading.Thread(target=server.serve, daemon=True, name=f"wsgi-{address}:{port}").start()
     print(f"listening on port {port}", flush=True)
 
 

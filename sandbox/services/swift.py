@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from sandbox.layout import LOOPBACK, Layout, Port
+from sandbox.layout import API, LOOPBACK, Layout, Port
+from sandbox.services.faults import Faulty
 
 SERVERS = {
     "object": Port.SWIFT_OBJECT,
@@ -32,9 +33,15 @@ def serve(layout: Layout) -> list[Any]:
     for name, port in SERVERS.items():
         config = str(layout.etc / f"swift/{name}-server.conf")
         application = loadapp(config, global_conf={"log_requests": "false"})
-        pool = eventlet.GreenPool(BACKLOG)
-        listener = eventlet.listen((LOOPBACK, int(port)), backlog=BACKLOG)
-        kept.append(eventlet.spawn(wsgi.server, listener, application, log_output=False, custom_pool=pool))
+        listeners = [eventlet.listen((LOOPBACK, int(port)), backlog=BACKLOG)]
+        if name == "proxy":
+            application = Faulty(layout, "swift", application)
+            outside = eventlet.listen((str(API), int(port)), backlog=BACKLOG)
+            files = {"certfile": layout.tls / "api.pem", "keyfile": layout.tls / "api.key"}
+            listeners.append(eventlet.wrap_ssl(outside, server_side=True, **files))
+        for listener in listeners:
+            pool = eventlet.GreenPool(BACKLOG)
+            kept.append(eventlet.spawn(wsgi.server, listener, application, log_output=False, custom_pool=pool))
         print(f"listening on port {port}", flush=True)
     return kept
 

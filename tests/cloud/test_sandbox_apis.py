@@ -21,20 +21,21 @@ from botocore.config import Config
 from sandbox import processes
 from sandbox.configuration.secrets import secrets_of
 from sandbox.layout import (
+    API,
     FLAVORS,
     IDLE_IMAGE,
     IMAGES,
-    LOOPBACK,
     PROJECTS,
     PROVIDER_NETWORKS,
+    QUOTAS,
     SHARE_TYPE,
     VOLUME_TYPE,
     Layout,
     Port,
 )
+from sandbox.namespaces import inside
 from sandbox.services.api import Api, ApiError
 from tests.conftest import ROOT, Sandbox
-from tests.namespace import inside
 
 LAYOUT = Layout(ROOT)
 FIRST, SECOND = PROJECTS[0], PROJECTS[1]
@@ -106,11 +107,44 @@ def test_projects_do_not_see_each_others_resources(name: str) -> None:
     owner.delete(Port.SWIFT, f"/v1/AUTH_PROJECT/{name}")
 
 
-def test_a_members_quota_limits_nothing() -> None:
+def test_a_project_gets_no_more_than_its_quota(name: str) -> None:
     api = Api(LAYOUT, FIRST)
-    limits = api.get(Port.NOVA, "/v2.1/limits")["limits"]["absolute"]
-    assert {limits[key] for key in ("maxTotalInstances", "maxTotalCores", "maxTotalRAMSize")} == {-1}
-    assert api.get(Port.NEUTRON, f"/v2.0/quotas/{api.project_id}")["quota"]["port"] == -1
+    with pytest.raises(ApiError, match=r"(?i)403 .*quota exceeded for cores, instances, ram"):
+        idle_server(api, name, count=QUOTAS["nova"]["instances"] + 1)
+    with pytest.raises(ApiError, match=r"413 .*[Qq]uota"):
+        too_large = {"name": name, "size": QUOTAS["cinder"]["gigabytes"] + 1}
+        api.post(Port.CINDER, "/v3/PROJECT/volumes", {"volume": too_large})
+    for port, path, key in (
+        (Port.NEUTRON, "/v2.0/quotas/PROJECT", "neutron"),
+        (Port.MANILA, "/v2/quota-sets/PROJECT", "manila"),
+    ):
+        ((_, quota),) = api.get(port, path).items()
+        assert {kind: quota[kind] for kind in QUOTAS[key]} == QUOTAS[key]
+
+
+def test_an_api_fails_or_is_slow_when_a_test_asks_for_it(cloud: Sandbox) -> None:
+    api = Api(LAYOUT, FIRST)
+    api.login()
+
+    def fault(*words: str) -> str:
+        return subprocess.run([cloud.cloud, "fault", *words], check=True, capture_output=True, text=True).stdout
+
+    fault("cinder", "--status", "429", "--method", "GET", "--path", "/volumes$")
+    fault("swift", "--status", "503")
+    fault("keystone", "--status", "401", "--path", "/auth/projects")
+    fault("glance", "--seconds", "1")
+    for port, path, status in (
+        (Port.CINDER, "/v3/PROJECT/volumes", "429"),
+        (Port.SWIFT, "/v1/AUTH_PROJECT", "503"),
+        (Port.KEYSTONE, "/v3/auth/projects", "401"),
+    ):
+        with pytest.raises(ApiError, match=status):
+            api.get(port, path)
+        api.get(port, path)
+    began = time.monotonic()
+    api.get(Port.GLANCE, "/v2/images")
+    assert time.monotonic() - began > 1
+    assert fault() == ""
 
 
 def test_a_member_may_not_administer() -> None:
@@ -118,13 +152,14 @@ def test_a_member_may_not_administer() -> None:
         Api(LAYOUT, FIRST).post(Port.NOVA, "/v2.1/flavors", {"flavor": {"name": "x", "vcpus": 1, "ram": 1, "disk": 1}})
 
 
-def idle_server(api: Api, name: str, user_data: bytes = b"#cloud-config") -> str:
-    """Ask for a server that boots nothing; the path of its resource."""
+def idle_server(api: Api, name: str, user_data: bytes = b"#cloud-config", count: int = 1) -> str:
+    """Ask for servers that boot nothing; the path of the first's resource."""
     server = {
         "name": name,
         "flavorRef": api.get(Port.NOVA, "/v2.1/flavors")["flavors"][0]["id"],
         "imageRef": api.get(Port.GLANCE, f"/v2/images?name={IDLE_IMAGE}")["images"][0]["id"],
         "networks": "none",
+        "min_count": count,
         "user_data": base64.b64encode(user_data).decode(),
     }
     return f"/v2.1/servers/{api.post(Port.NOVA, '/v2.1/servers', {'server': server})['server']['id']}"
@@ -202,7 +237,8 @@ def test_objects_are_put_copied_and_deleted_by_s3(name: str) -> None:
     key = made["credential"]
     s3 = boto3.client(
         "s3",
-        endpoint_url=f"http://{LOOPBACK}:{int(Port.SWIFT)}",
+        endpoint_url=f"https://{API}:{int(Port.SWIFT)}",
+        verify=str(LAYOUT.tls / "ca.pem"),
         region_name="us-east-1",
         aws_access_key_id=key["access"],
         aws_secret_access_key=key["secret"],

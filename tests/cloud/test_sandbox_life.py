@@ -14,9 +14,9 @@ import pytest
 
 from sandbox import processes, traces
 from sandbox.layout import Layout, Port
+from sandbox.namespaces import inside
 from sandbox.services.api import Api
 from tests.conftest import ROOT, Sandbox
-from tests.namespace import inside
 
 KILLED = ("mariadb", "ceph-osd", "nova")
 INTERRUPTED_AFTER = 4.0  # seconds: some daemons run, some do not

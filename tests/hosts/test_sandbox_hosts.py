@@ -10,6 +10,7 @@ import contextlib
 import json
 import os
 import re
+import signal
 import socket
 import subprocess
 import time
@@ -21,11 +22,11 @@ from typing import Any
 import openstack
 import pytest
 
-from sandbox import namespaces
+from sandbox import namespaces, processes
 from sandbox.hosts.bounds import Bounds, ControlGroup
-from sandbox.layout import CEPH_MONITOR, CEPH_MONITOR_PORT, INTERNET, STORAGE, Layout
+from sandbox.layout import API, CEPH_MONITOR, CEPH_MONITOR_PORT, INTERNET, SCSI_IMAGE, STORAGE, Layout, Port
+from sandbox.namespaces import inside
 from tests.conftest import ROOT, Sandbox
-from tests.namespace import inside
 
 CLOUD = "iris-gaia-test"
 FLAVOR = "general.v1.tiny"
@@ -94,11 +95,11 @@ class World:
         )  # fmt: skip
 
     # -- hosts
-    def boot(self, name: str, group: str) -> None:
+    def boot(self, name: str, group: str, flavor: str = FLAVOR, image: str = "Debian-12") -> None:
         """Ask for a server; `reachable` waits for it."""
         server = self.api.compute.create_server(
-            name=name, flavor_id=self.api.compute.find_flavor(FLAVOR).id,
-            image_id=self.api.image.find_image("Debian-12").id,
+            name=name, flavor_id=self.api.compute.find_flavor(flavor).id,
+            image_id=self.api.image.find_image(image).id,
             networks=[{"uuid": self.made["network"].id}],
             security_groups=[{"name": f"sandbox-test-{group}"}],
             user_data=base64.b64encode(self._user_data(name).encode()).decode(),
@@ -293,6 +294,37 @@ def test_a_floating_ip_leads_to_its_host_only_while_it_is_associated(world: Worl
     assert until(lambda: opens(world.floating, 22)) < 3
 
 
+def test_hosts_pages_are_exposed_on_the_machines_own_loopback_and_no_group_is_passed_by(
+    world: World, cloud: Sandbox
+) -> None:
+    worker = world.addresses["worker"]
+
+    def expose(*words: str) -> dict[str, int]:
+        done = subprocess.run([cloud.cloud, "expose", *words], check=True, capture_output=True, text=True)
+        return {name: int(port) for name, port in re.findall(r"(\S+) +http://127\.0\.0\.1:(\d+)/", done.stdout)}
+
+    def greets(port: int) -> bool:
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 5) as connection:
+            return connection.recv(4) == b"SSH-"
+        return False
+
+    with inside(f"/proc/{os.getppid()}/ns/net"):  # where the machine's browsers are
+        ports = expose(
+            f"floating={world.floating}:22", f"member={worker}:22@gateway", f"router={worker}:22@sandbox-test"
+        )
+        assert {name: greets(port) for name, port in ports.items()} == {
+            "floating": True, "member": True, "router": False,  # only the gateway's group is let in
+        }  # fmt: skip
+        killed = processes.find(LAYOUT, "expose-member")
+        assert killed
+        killed.signal(signal.SIGKILL)
+        until(lambda: "member" not in expose())
+        again = expose(f"member={worker}:22@gateway")
+        assert greets(again["member"])
+        assert expose("--stop") == {}
+        assert not greets(again["member"])
+
+
 def test_hosts_reach_the_internet_by_the_routers_address(world: World) -> None:
     (gateway,) = world.made["router"].external_gateway_info["external_fixed_ips"]
     with socket.create_server((str(INTERNET.gateway), 9999)) as listener:
@@ -300,6 +332,17 @@ def test_hosts_reach_the_internet_by_the_routers_address(world: World) -> None:
         for host, source in (("gateway", world.floating), ("worker", gateway["ip_address"])):
             assert world.opens(host, str(INTERNET.gateway), 9999)
             assert listener.accept()[1][0] == source
+
+
+@pytest.mark.parametrize(("port", "path"), [(Port.KEYSTONE, "/v3"), (Port.SWIFT, "/healthcheck")])
+def test_hosts_reach_identity_and_objects_by_tls_of_the_clouds_own_authority(
+    world: World, port: Port, path: str
+) -> None:
+    authority = base64.b64encode((LAYOUT.tls / "ca.pem").read_bytes()).decode()
+    world.ssh("worker", f"echo {authority} | base64 -d > ca.pem")
+    url = f"https://{API}:{port}{path}"
+    assert world.said("worker", f"curl -sf --cacert ca.pem -o /dev/null -w '%{{http_code}}' {url}") == "200"
+    assert world.ssh("worker", f"curl -s {url}", check=False).returncode == 60, "nobody else's authority will do"
 
 
 def test_the_route_to_the_storage_network_opens_ceph(world: World) -> None:
@@ -349,6 +392,20 @@ def test_a_volume_grows_under_a_running_host(world: World) -> None:
     world.api.block_storage.post(f"/volumes/{volume.id}/action", microversion="3.42", json=extend)
     until(lambda: world.said("worker", size) == str(2 << 30))
     world.api.compute.delete_volume_attachment(world.hosts["worker"], volume.id)
+    world.delete_volume(volume)
+
+
+def test_a_scsi_image_names_disks_as_scsi_does_and_a_local_disk_comes_formatted(world: World) -> None:
+    volume = world.volume()
+    world.boot("scsi", "workers", "general.v1.medium", SCSI_IMAGE)
+    world.reachable("scsi")
+    world.attach("scsi", volume)
+    link = f"readlink -f /dev/disk/by-id/scsi-0QEMU_QEMU_HARDDISK_{volume.id}"
+    until(lambda: world.said("scsi", link) == "/dev/disk/sdc")
+    assert world.said("scsi", "sudo blockdev --getsize64 /dev/sdc") == str(1 << 30)
+    assert world.said("scsi", "sudo blkid -o value -s TYPE -s LABEL /dev/sdb").split() == ["ephemeral0", "ext4"]
+    assert world.said("scsi", "sudo mount /dev/disk/by-label/ephemeral0 /mnt; findmnt -n -o SIZE /mnt") == "58.8G"
+    world.delete("scsi")
     world.delete_volume(volume)
 
 
