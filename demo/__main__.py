@@ -57,14 +57,8 @@ def cloud(*argv: str) -> None:
 
 def pulumi_up(stack: str) -> None:
     """`pulumi up` of a stack, made first if it is not there."""
-    try:
-        cloud("pulumi", "stack", "select", "--create", "--non-interactive", stack)
-    except subprocess.CalledProcessError:
-        file = f"Pulumi.{stack}.yaml"
-        if "encryptionsalt" in (ROOT / file).read_text(encoding="utf-8"):
-            print(f"If it is the passphrase: the encryptionsalt in {file} is not of the sandbox's. Take that line out.")
-        raise
-    cloud(PYTHON, "-m", "ops", "recover", "--stack", stack)  # a run before may have been killed
+    cloud("pulumi", "stack", "select", "--create", "--non-interactive", stack)
+    cloud(PYTHON, "-m", "ops", "recover", "-s", stack)  # a run before may have been killed
     cloud("pulumi", "up", "--yes", "--skip-preview", "--non-interactive", "--stack", stack)
 
 
@@ -83,7 +77,7 @@ def up() -> None:
     with phases.phase("up", f"Stack {STACK}: network, hosts, HDFS, YARN, Spark, Zeppelin"):
         pulumi_up(STACK)
     with phases.phase("job", "A Spark job over the catalogue, and a notebook paragraph"):
-        cloud(PYTHON, "-m", "ops", "smoke", "--stack", STACK, "--png", str(PNG))
+        cloud(PYTHON, "-m", "ops", "smoke", "-s", STACK, "--png", str(PNG))
     print(f"\n{phases}\n\nPicture:  {PNG.relative_to(ROOT)}")
     print("Notebook: ", end="", flush=True)
     cloud("pulumi", "stack", "output", "--stack", STACK, "zeppelin_url")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import openstack.exceptions
 
-from ops import catalogue, recover, smoke, state
+from ops import archives, catalogue, recover, smoke, state
 from ops.cloud import OpsError
 
 
@@ -35,6 +35,9 @@ def parser() -> argparse.ArgumentParser:
     )
     again = verbs.add_parser("recover", help="after a killed engine: remove what it left unnoted in the cloud")
     again.add_argument("-s", "--stack", required=True)
+    sums = verbs.add_parser("archives", help="compare the archives' checksums with what their publishers state")
+    sums.add_argument("-s", "--stack", required=True)
+    sums.add_argument("--pin", action="store_true", help="write what they state into the stack's file")
     test = verbs.add_parser("smoke", help="run the Spark job over the catalogue and a notebook paragraph")
     test.add_argument("-s", "--stack", required=True)
     test.add_argument("--catalogue", default="/data/gaia/GDR3")
@@ -55,6 +58,8 @@ def main(argv: list[str]) -> int:
             lines = [catalogue.fill(chosen.cloud, chosen.share, words)]
         elif chosen.verb == "recover":
             lines = recover.recover(chosen.stack)
+        elif chosen.verb == "archives":
+            lines = archives.archives(chosen.stack, chosen.pin)
         else:
             lines = smoke.smoke(chosen.stack, chosen.catalogue, chosen.png)
     except (OpsError, OSError, openstack.exceptions.SDKException) as problem:

@@ -148,7 +148,8 @@ def fill(cloud: str, share_name: str, command: Sequence[str]) -> str:
     connection = connect(cloud)
     share = _share_id(connection, share_name)
     monitors, _, path = next(iter(connection.shared_file_system.export_locations(share))).path.partition(":/")
-    signal.signal(signal.SIGTERM, _terminated)  # so that the grant goes with it
+    for number in (signal.SIGTERM, signal.SIGHUP):  # so that the grant goes with it
+        signal.signal(number, _terminated)
     with _alone(share):
         _detach_leftovers()
         with _grant(connection, share) as key:

@@ -71,7 +71,8 @@ def _name(resource: Resource) -> str:
     return str(resource["urn"]).rpartition("::")[2]
 
 
-def _repeatable(resource: Resource) -> bool:
+def repeatable(resource: Resource) -> bool:
+    """Whether a request for it leaves nothing in the cloud, or can be made again without harm."""
     return not resource["custom"] or resource["type"].startswith(REPEATABLE)
 
 
@@ -113,7 +114,7 @@ def _clear(clouds: Clouds, operation: dict[str, Any]) -> str:
     """Remove what a pending request made, so that the state may forget it."""
     resource = operation["resource"]
     name, kind = _name(resource), orphans.kind_of(resource["type"])
-    if operation["type"] != "creating" or _repeatable(resource):
+    if operation["type"] != "creating" or repeatable(resource):
         return f"{name}: {operation['type']} {kind} can be made again"
     if kind not in orphans.KINDS:
         raise OpsError(
@@ -158,7 +159,7 @@ def _clear_unnoted(clouds: Clouds, creates: Iterable[Resource]) -> list[str]:
     lines, unknown = [], []
     for resource in creates:
         name, kind = _name(resource), orphans.kind_of(resource["type"])
-        if _repeatable(resource):
+        if repeatable(resource):
             continue
         if kind not in orphans.KINDS:
             unknown += [] if orphans.waits(resource["inputs"]) else [f"{name} ({resource['type']})"]

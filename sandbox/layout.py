@@ -251,7 +251,7 @@ class Layout:
 
     @property
     def passphrase(self) -> Path:
-        """Pulumi's, for stacks on this sandbox. `reset` keeps it: its salt is in the stacks' files."""
+        """Pulumi's, for stacks on this sandbox. `reset` keeps it, for states that lie elsewhere."""
         return self.root / ".sandbox/passphrase"
 
     @property

@@ -6,7 +6,7 @@ import shlex
 import shutil
 from collections.abc import Sequence
 
-from sandbox import namespaces
+from sandbox import namespaces, project
 from sandbox.configuration.secrets import private_file
 from sandbox.layout import MARKER, Layout
 from sandbox.lifecycle import SandboxError
@@ -22,7 +22,7 @@ def prepare(layout: Layout) -> None:
 
 def environment(layout: Layout) -> dict[str, str]:
     """The variables that `run` sets; what the state backend wrote into operator.env wins."""
-    path = [layout.tools / "bin", layout.root / ".venv/bin"]
+    path = [layout.root / project.BIN, layout.tools / "bin", layout.root / ".venv/bin"]
     values = {
         "PATH": ":".join([*map(str, path), os.environ.get("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")]),
         "OS_CLIENT_CONFIG_FILE": str(layout.clouds_yaml),

@@ -14,11 +14,11 @@ import pytest
 
 from ops.listing import RECORD
 from sandbox.layout import Layout
+from sandbox.namespaces import inside
 from sandbox.services.api import Api
 from tests.cloud.test_sandbox_apis import Share
 from tests.conftest import ROOT, Sandbox
 from tests.leftovers import everything
-from tests.namespace import inside
 
 LAYOUT = Layout(ROOT)
 CLOUD = "iris-gaia-data"

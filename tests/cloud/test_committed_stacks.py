@@ -1,0 +1,56 @@
+"""The committed stacks as a newcomer tries them: plain commands from the checkout, on the sandbox as it comes."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+
+import pytest
+
+from ops import orphans
+from ops.recover import repeatable
+from tests.conftest import ROOT, Sandbox
+
+HOSTS = {"gaia-test": 5, "gaia-prod": 4, "gaia-demo": 4}
+
+
+def git_status() -> str:
+    words = ["git", "status", "--porcelain", "--untracked-files=all"]
+    return subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+
+
+def pulumi(sandbox: Sandbox, *words: str) -> str:
+    return sandbox.run("pulumi", *words, "--non-interactive").stdout
+
+
+@pytest.fixture(scope="module")
+def sandbox(empty_cloud: Sandbox) -> Sandbox:
+    """With the catalogue's share, which every deployment looks up."""
+    before = git_status()
+    pulumi(empty_cloud, "stack", "select", "--create", "gaia-data")
+    assert "to create" in pulumi(empty_cloud, "preview", "-s", "gaia-data")
+    pulumi(empty_cloud, "up", "--yes", "--skip-preview", "-s", "gaia-data")
+    pulumi(empty_cloud, "preview", "--expect-no-changes", "-s", "gaia-data")
+    assert git_status() == before
+    return empty_cloud
+
+
+@pytest.mark.parametrize("stack", HOSTS)
+def test_a_committed_stack_previews_as_it_is_and_no_tracked_file_is_edited(sandbox: Sandbox, stack: str) -> None:
+    before = git_status()
+    pulumi(sandbox, "stack", "select", "--create", stack)
+    pulumi(sandbox, "config", "set", "-s", stack, "--secret", "gaia:notebook_password", "a long password")
+    said = pulumi(sandbox, "preview", "--json", "-s", stack)
+    steps = json.loads(said[said.index("{") :])["steps"]
+    assert {step["op"] for step in steps} == {"create"}
+    made = [step["newState"] for step in steps]
+    assert [one["type"] for one in made].count("openstack:compute/instance:Instance") == HOSTS[stack]
+    unknown = [one["type"] for one in made if not repeatable(one) and orphans.kind_of(one["type"]) not in orphans.KINDS]
+    assert unknown == [], "`ops recover` would not know what to do with these after an `up` that was cut off"
+    assert "a long password" not in said
+    assert git_status() == before
+
+
+def test_a_verb_of_ops_finds_the_stack_in_the_sandboxs_project(sandbox: Sandbox) -> None:
+    said = sandbox.run("python", "-W", "ignore", "-m", "ops", "recover", "-s", "gaia-data").stdout
+    assert "gaia-data: nothing to recover" in said
