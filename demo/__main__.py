@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
+
+from components.hadoop.ports import Port
 
 ROOT = Path(__file__).parent.parent
 CLOUD = str(ROOT / "sandbox" / "cloud")
@@ -55,6 +59,11 @@ def cloud(*argv: str) -> None:
     command(CLOUD, "run", *argv)
 
 
+def said(*argv: str) -> str:
+    """What an operator's command in the sandbox's network prints."""
+    return subprocess.run([CLOUD, "run", *argv], cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True).stdout
+
+
 def pulumi_up(stack: str) -> None:
     """`pulumi up` of a stack, made first if it is not there."""
     cloud("pulumi", "stack", "select", "--create", "--non-interactive", stack)
@@ -78,14 +87,21 @@ def up() -> None:
         pulumi_up(STACK)
     with phases.phase("job", "A Spark job over the catalogue, and a notebook paragraph"):
         cloud(PYTHON, "-m", "ops", "smoke", "-s", STACK, "--png", str(PNG))
-    print(f"\n{phases}\n\nPicture:  {PNG.relative_to(ROOT)}")
-    print("Notebook: ", end="", flush=True)
-    cloud("pulumi", "stack", "output", "--stack", STACK, "zeppelin_url")
-    print("Login:    ", end="", flush=True)
-    cloud("pulumi", "stack", "output", "--stack", STACK, "notebook_user")
+    print(f"\n{phases}\n\nPicture:  {PNG.relative_to(ROOT)}\n\nPages, on this machine's own loopback:", flush=True)
+    outputs = json.loads(said("pulumi", "stack", "output", "--stack", STACK, "--json"))
+    command(CLOUD, "expose", *pages(outputs))
+    print(f"\nLogin:    {outputs['notebook_user']}")
     shown = f"pulumi stack output --stack {STACK} --show-secrets notebook_password"
     print(f"Password: sandbox/cloud run {shown}")
-    print("The notebook is in the sandbox's network: sandbox/cloud run COMMAND gets there.")
+    print("(The notebook of the sandbox has its REST interface only: no package registry has Zeppelin's pages.)")
+
+
+def pages(outputs: dict[str, Any]) -> list[str]:
+    """What a browser may want to see of the platform: the notebook, and through the gateway the master's pages."""
+    gateway, master = f"{STACK}-zeppelin", outputs["hosts"]["master01"]["address"]
+    through = {"yarn": Port.RM_HTTP, "hdfs": Port.NAMENODE_HTTP, "spark-history": Port.SPARK_HISTORY}
+    notebook = f"notebook={outputs['gateway']}:{Port.ZEPPELIN:d}"
+    return [notebook, *(f"{name}={master}:{port:d}@{gateway}" for name, port in through.items())]
 
 
 def down() -> None:
