@@ -98,7 +98,7 @@ def up() -> None:
 
 def pages(outputs: dict[str, Any]) -> list[str]:
     """What a browser may want to see of the platform: the notebook, and through the gateway the master's pages."""
-    gateway, master = f"{STACK}-zeppelin", outputs["hosts"]["master01"]["address"]
+    gateway, master = f"{outputs['deployment']['name']}-zeppelin", outputs["hosts"]["master01"]["address"]
     through = {"yarn": Port.RM_HTTP, "hdfs": Port.NAMENODE_HTTP, "spark-history": Port.SPARK_HISTORY}
     notebook = f"notebook={outputs['gateway']}:{Port.ZEPPELIN:d}"
     return [notebook, *(f"{name}={master}:{port:d}@{gateway}" for name, port in through.items())]

@@ -22,7 +22,7 @@ def outputs(stack: str) -> dict[str, Any]:
 
 
 @contextmanager
-def ssh(stack: str, found: dict[str, Any]) -> Iterator[list[str]]:
+def ssh(found: dict[str, Any]) -> Iterator[list[str]]:
     """The beginning of an `ssh` command line to the stack's hosts with its deploy key; host keys are the pinned ones.
 
     Key and configuration lie in a directory of mode 700 for as long as the context is open.
@@ -34,7 +34,7 @@ def ssh(stack: str, found: dict[str, Any]) -> Iterator[list[str]]:
         key.write_text(found["deploy_key"], encoding="utf-8")
         hosts.write_text(found["known_hosts"], encoding="utf-8")
         config.write_text(
-            f"{found['ssh_config']}\nHost {stack}-*\n  User {DEPLOY_USER}\n  IdentityFile {key}\n  IdentitiesOnly yes\n"
+            f"{found['ssh_config']}\nHost *\n  User {DEPLOY_USER}\n  IdentityFile {key}\n  IdentitiesOnly yes\n"
             f"  UserKnownHostsFile {hosts}\n  GlobalKnownHostsFile /dev/null\n  StrictHostKeyChecking yes\n"
             "  LogLevel ERROR\n  ConnectTimeout 10\n",
             encoding="utf-8",

@@ -24,10 +24,10 @@ spark.stop()
 EXPECTED = "master yarn sum 499500"
 
 
-def job(stack: str, found: dict[str, Any], catalogue: str, png: Path) -> str:
+def job(found: dict[str, Any], catalogue: str, png: Path) -> str:
     """Run the sky job on YARN from the gateway; its picture lands in `png`. Returns what the job printed last."""
-    gateway = f"{stack}-zeppelin"
-    with ssh(stack, found) as command:
+    gateway = f"{found['deployment']['name']}-zeppelin"
+    with ssh(found) as command:
 
         def run(script: str, stdin: bytes = b"") -> bytes:
             return remote(command, gateway, f"sudo -u {ACCOUNT} sh -c {shlex.quote(script)}", stdin)
@@ -60,7 +60,7 @@ def smoke(stack: str, catalogue: str, png: Path) -> list[str]:
     found = outputs(stack)
     lines = []
     checks: dict[str, Callable[[], str]] = {
-        "Spark job": lambda: job(stack, found, catalogue, png),
+        "Spark job": lambda: job(found, catalogue, png),
         "notebook paragraph": lambda: paragraph(found),
     }
     for what, act in checks.items():

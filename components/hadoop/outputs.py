@@ -10,20 +10,22 @@ import pulumi
 from components.hadoop import ports
 from components.hadoop.infrastructure import Found, Infrastructure
 from components.hosts import ssh
+from components.record import Record
 from components.secret import secret
 from components.settings.hadoop import Hadoop
 
 
-def outputs(name: str, settings: Hadoop, found: Found, made: Infrastructure) -> dict[str, Any]:
-    """The stack's outputs, but for the notebook's login. `name` is what the deployment is called in the cloud."""
+def outputs(record: Record, settings: Hadoop, found: Found, made: Infrastructure) -> dict[str, Any]:
+    """The stack's outputs, but for the notebook's login."""
     hosts = {
         host.hostname: {"role": host.role, "address": host.address, "flavor": host.flavor}
         for host in made.hosts.values()
     }
     addresses = {host.hostname: host.address for host in made.hosts.values()}
     keys = pulumi.Output.all(**{host.hostname: host.host_key for host in made.hosts.values()})
-    address = made.floating_ip.address
+    address, name = made.floating_ip.address, record.name
     return {
+        "deployment": {"name": name, "project": record.project},
         "gateway": address,
         "zeppelin_url": address.apply(lambda known: f"http://{known}:{ports.Port.ZEPPELIN:d}"),
         "hosts": hosts,

@@ -35,7 +35,7 @@ class HadoopYarn(pulumi.ComponentResource):
         super().__init__("gaia:hadoop:HadoopYarn", stack, None, pulumi.ResourceOptions(providers=[provider]))
         noted.keep(pulumi.ResourceOptions(parent=self))
         made = infrastructure.build(settings, noted, found, planned, self)
-        self.exports = outputs(noted.name, settings, found, made)
+        self.exports = outputs(noted, settings, found, made)
         if settings.hosts.configure:
             login = configure(settings, noted, found, made, data, self)
             self.exports |= {"notebook_user": login.user, "notebook_password": login.password}
