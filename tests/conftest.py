@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import signal
 import subprocess
 from collections.abc import Iterator
@@ -121,3 +122,24 @@ def cloud(request: pytest.FixtureRequest) -> Iterator[Sandbox]:
     finally:
         if not kept:
             sandbox.reset()
+
+
+@pytest.fixture(scope="session")
+def state_backend(cloud: Sandbox) -> str:
+    """The S3 backend on the sandbox's Swift, made as an operator makes it; what `cloud.run` uses from then on."""
+    file = Layout(ROOT).operator_environment
+    words = ["state", "--cloud", "iris-gaia-demo", "--bucket", "pulumi-state", "--environment", str(file)]
+    said = cloud.run("python", "-W", "ignore", "-m", "ops", *words).stdout
+    assert "PUT, GET, LIST, COPY and DELETE work" in said
+    assert file.stat().st_mode & 0o777 == 0o600
+    return dict(word.split("=", 1) for word in shlex.split(file.read_text()))["PULUMI_BACKEND_URL"]
+
+
+@pytest.fixture(scope="session")
+def catalogue(cloud: Sandbox, state_backend: str) -> str:
+    """The committed stack of the catalogue, which every deployment finds its shares in; its name."""
+    assert state_backend
+    stack = "gaia-data"
+    cloud.run("pulumi", "stack", "select", "--create", stack, "--non-interactive")
+    cloud.run("pulumi", "up", "--yes", "--skip-preview", "-s", stack, "--non-interactive")
+    return stack

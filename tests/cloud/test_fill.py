@@ -92,11 +92,11 @@ def until(condition: Callable[[], bool], what: str, limit: float = 30) -> None:
 
 
 @pytest.fixture
-def fill(empty_cloud: Sandbox, tmp_path: Path) -> Iterator[Fill]:
+def fill(cloud: Sandbox, tmp_path: Path) -> Iterator[Fill]:
     name = f"fill-{uuid.uuid4().hex[:8]}"
     with inside(LAYOUT.namespace):
         share = Share(Api(LAYOUT, CLOUD), name)
-    yield Fill(empty_cloud, share, name, tmp_path)
+    yield Fill(cloud, share, name, tmp_path)
     with inside(LAYOUT.namespace):
         share.delete()
 

@@ -40,9 +40,9 @@ print(len(locks.of("held").listed()), "locks")
 
 
 @pytest.fixture
-def entry(empty_cloud: Sandbox, tmp_path: Path) -> Iterator[Path]:
+def entry(cloud: Sandbox, tmp_path: Path) -> Iterator[Path]:
     """A clouds.yaml whose entry has an application credential, as a cloud's dashboard gives it."""
-    said = empty_cloud.run("python", "-W", "ignore", "-c", MAKE).stdout
+    said = cloud.run("python", "-W", "ignore", "-c", MAKE).stdout
     auth = json.loads(said[said.index("{") :])
     cloud = {
         "auth_type": "v3applicationcredential",
@@ -54,7 +54,7 @@ def entry(empty_cloud: Sandbox, tmp_path: Path) -> Iterator[Path]:
     file.touch(mode=0o600)
     file.write_text(yaml.safe_dump({"clouds": {CLOUD: cloud}}))
     yield file
-    empty_cloud.run("python", "-W", "ignore", "-c", REMOVE)
+    cloud.run("python", "-W", "ignore", "-c", REMOVE)
 
 
 def words(*more: str) -> list[str]:
@@ -62,39 +62,39 @@ def words(*more: str) -> list[str]:
 
 
 def test_an_application_credential_is_told_what_it_lacks_and_works_with_a_key_that_the_user_made(
-    empty_cloud: Sandbox, entry: Path, tmp_path: Path
+    cloud: Sandbox, entry: Path, tmp_path: Path
 ) -> None:
     made, again = tmp_path / "made.env", tmp_path / "again.env"
     limited = {**NO_KEYS, "OS_CLIENT_CONFIG_FILE": str(entry)}
-    refused = empty_cloud.run(*words("--environment", str(again)), environment=limited, check=False)
+    refused = cloud.run(*words("--environment", str(again)), environment=limited, check=False)
     assert refused.returncode == 1
     assert "an application credential may neither see nor make one" in refused.stdout
     assert "Traceback" not in refused.stdout
     assert not again.exists()
 
-    said = empty_cloud.run(*words("--environment", str(made)), environment=NO_KEYS).stdout
+    said = cloud.run(*words("--environment", str(made)), environment=NO_KEYS).stdout
     assert "of Keystone" in said
     from_file = words("--environment", str(again), "--access-key-file", str(made))
-    assert f"of {made}" in empty_cloud.run(*from_file, environment=limited).stdout
+    assert f"of {made}" in cloud.run(*from_file, environment=limited).stdout
     assert again.read_text() == made.read_text()
     keys = dict(word.split("=", 1) for word in shlex.split(made.read_text()))
     from_environment = {**limited, **{key: keys[key] for key in NO_KEYS}}
-    said = empty_cloud.run(*words("--environment", str(again)), environment=from_environment).stdout
+    said = cloud.run(*words("--environment", str(again)), environment=from_environment).stdout
     assert "of the environment" in said
     assert "PUT, GET, LIST, COPY and DELETE work" in said
     assert keys["AWS_SECRET_ACCESS_KEY"] not in said
 
 
-def test_a_stack_in_the_bucket_is_held_against_engines_and_let_go(empty_cloud: Sandbox, tmp_path: Path) -> None:
+def test_a_stack_in_the_bucket_is_held_against_engines_and_let_go(cloud: Sandbox, tmp_path: Path) -> None:
     file = tmp_path / "state.env"
-    empty_cloud.run(*words("--environment", str(file)), environment=NO_KEYS)
+    cloud.run(*words("--environment", str(file)), environment=NO_KEYS)
     environment = dict(word.split("=", 1) for word in shlex.split(file.read_text())) | {"PYTHONPATH": str(ROOT)}
     runtime = "{name: python, options: {toolchain: pip, virtualenv: " + str(ROOT / ".venv") + "}}"
     (tmp_path / "Pulumi.yaml").write_text(f"name: locks\nruntime: {runtime}\n")
     (tmp_path / "__main__.py").write_text("")
     pulumi = ["pulumi", "stack", "init", "held", "--non-interactive"]
-    empty_cloud.run(*pulumi, environment=environment, directory=tmp_path)
-    said = empty_cloud.run("python", "-c", HOLD, environment=environment, directory=tmp_path).stdout
+    cloud.run(*pulumi, environment=environment, directory=tmp_path)
+    said = cloud.run("python", "-c", HOLD, environment=environment, directory=tmp_path).stdout
     assert said.split("\n")[:3] == ["refused", "1 lock", "0 locks"]
     up = ["pulumi", "up", "--yes", "--skip-preview", "--non-interactive", "--stack", "held"]
-    empty_cloud.run(*up, environment=environment, directory=tmp_path)
+    cloud.run(*up, environment=environment, directory=tmp_path)

@@ -17,15 +17,14 @@ import yaml
 from tests import arguments
 from tests.conftest import ROOT, Sandbox
 from tests.hosts import spark_interpreter
+from tests.hosts.conftest import ROWS, SHARE
 from tests.leftovers import everything
 from tests.stack import Stack
 
 CLOUD, DATA_CLOUD = "iris-gaia-demo", "iris-gaia-data"
-SHARE = "aglais-data-gaia-dr3-2048-20221107"
 CATALOGUE = "/data/gaia/GDR3"
 PASSWORD, ROTATED = "canary-PASSWORD-4711", "canary-ROTATED-4712"
 HOSTS = ("zeppelin", "master01", "worker01", "worker02")
-ROWS = 200_000
 GROWN_GIB = 4  # by how much the workers' volumes grow
 # Asks the notebook server (an argument) to run %spark, and prints what comes of it. The server may just be starting.
 SPARK_PARAGRAPH = """
@@ -49,16 +48,6 @@ def config(name: str) -> dict[str, Any]:
     values = yaml.safe_load((ROOT / f"Pulumi.{name}.yaml").read_text())["config"]
     values.get("gaia:hosts", {}).pop("rebuild", None)
     return {key.removeprefix("gaia:"): value for key, value in values.items()}
-
-
-def backend(sandbox: Sandbox) -> str:
-    """The S3 backend on the sandbox's Swift, made as an operator makes it."""
-    file = ROOT / ".sandbox" / "state" / "operator.env"
-    words = ["state", "--cloud", CLOUD, "--bucket", "pulumi-state", "--environment", str(file)]
-    said = sandbox.run("python", "-W", "ignore", "-m", "ops", *words).stdout
-    assert "PUT, GET, LIST, COPY and DELETE work" in said
-    assert file.stat().st_mode & 0o777 == 0o600
-    return dict(word.split("=", 1) for word in shlex.split(file.read_text()))["PULUMI_BACKEND_URL"]
 
 
 class Platform:
@@ -94,29 +83,18 @@ class Platform:
 
 
 @pytest.fixture(scope="module")
-def data(cloud: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Stack:
-    """The catalogue share, filled."""
-    stack = Stack(cloud, tmp_path_factory.mktemp("data"), "gaia-data", config("gaia-data"), backend(cloud))
-    stack.up()
-    fill = ["--cloud", DATA_CLOUD, "--share", SHARE]
-    words = ["python", "-W", "ignore", "-m", "ops", "fill", *fill, "--"]
-    cloud.run(*words, "python", "-m", "jobs.catalogue", "--rows", str(ROWS))
-    return stack
-
-
-@pytest.fixture(scope="module")
-def before(cloud: Sandbox, data: Stack) -> dict[str, list[str]]:
-    assert data.name
+def before(cloud: Sandbox, filled: str) -> dict[str, list[str]]:
+    assert filled == SHARE
     return everything(cloud, CLOUD)
 
 
 @pytest.fixture(scope="module")
 def platform(
-    cloud: Sandbox, before: dict[str, list[str]], tmp_path_factory: pytest.TempPathFactory
+    cloud: Sandbox, state_backend: str, before: dict[str, list[str]], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Platform]:
     directory = tmp_path_factory.mktemp("demo")
     assert before["servers"] == []
-    stack = Stack(cloud, directory, "gaia-demo", config("gaia-demo"), backend(cloud))
+    stack = Stack(cloud, directory, "gaia-demo", config("gaia-demo"), state_backend)
     stack.pulumi("config", "set", "--secret", "gaia:notebook_password", PASSWORD)
     yield Platform(cloud, stack, directory)
 
