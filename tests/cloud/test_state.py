@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from sandbox.layout import Layout
 from tests.conftest import ROOT, Sandbox
 
 CLOUD = "iris-gaia-test"
@@ -44,15 +45,11 @@ def entry(cloud: Sandbox, tmp_path: Path) -> Iterator[Path]:
     """A clouds.yaml whose entry has an application credential, as a cloud's dashboard gives it."""
     said = cloud.run("python", "-W", "ignore", "-c", MAKE).stdout
     auth = json.loads(said[said.index("{") :])
-    cloud = {
-        "auth_type": "v3applicationcredential",
-        "auth": auth,
-        "region_name": "RegionOne",
-        "identity_api_version": 3,
-    }
+    known = yaml.safe_load(Layout(ROOT).clouds_yaml.read_text())["clouds"][CLOUD]
+    limited = {**known, "auth_type": "v3applicationcredential", "auth": auth}
     file = tmp_path / "clouds.yaml"
     file.touch(mode=0o600)
-    file.write_text(yaml.safe_dump({"clouds": {CLOUD: cloud}}))
+    file.write_text(yaml.safe_dump({"clouds": {CLOUD: limited}}))
     yield file
     cloud.run("python", "-W", "ignore", "-c", REMOVE)
 
