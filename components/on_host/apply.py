@@ -251,10 +251,13 @@ def fstab(mount: str, line: str) -> bool:
 
 
 def disks(bundle: Bundle, changes: Changes) -> None:
-    """Volumes by id; a file system only on a blank one, and as large as the volume."""
+    """Volumes by id; a file system only on a blank one that this host never mounted, and as large as the volume."""
     for disk in bundle["disks"]:
         device, mount, kind = find_device(disk), disk["mount"], disk["filesystem"]
         if blank(device):
+            if str(device) in (FSTAB.read_text(encoding="utf-8").split() if FSTAB.exists() else []):
+                raise Failed(f"{device} was mounted at {mount} before, and no file system is found on it: look at it; "
+                             "nothing was formatted")  # fmt: skip
             run(f"mkfs.{kind}", "-q", str(device))
             changes.lines.append(f"made {kind} on the blank volume for {mount}")
         # not at boot by itself: the volume may come late, and daemons must not start without it

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from components.hosts.bundle import Archive, Bundle, CephMount, File, Link, PythonEnvironment, Unit
+from components.hosts.bundle import Archive, Bundle, CephMount, Disk, File, Link, PythonEnvironment, Unit
 from components.on_host import apply
 from components.on_host.apply import Changes, Failed
 
@@ -244,6 +244,20 @@ def test_a_zeroed_disk_is_blank_and_one_with_a_file_system_is_not(tmp_path: Path
     assert apply.blank(disk)
     apply.run("mkfs.ext4", "-q", str(disk))
     assert not apply.blank(disk)
+
+
+def test_a_disk_that_was_mounted_before_is_never_formatted_again(
+    tmp_path: Path, changes: Changes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    device = tmp_path / "virtio-c4791f43-a915-4746-9"
+    device.write_bytes(bytes(4 << 20))
+    (tmp_path / "fstab").write_text(f"{device} /mnt/cinder/data btrfs defaults,noauto 0 0\n")
+    for name, path in (("BY_ID", tmp_path), ("FSTAB", tmp_path / "fstab")):
+        monkeypatch.setattr(apply, name, path)
+    disk = Disk(volume_id="c4791f43-a915-4746-9d2a-0123456789ab", size_gib=1, mount="/mnt/cinder/data")
+    with pytest.raises(Failed, match="no file system is found on it: look at it; nothing was formatted"):
+        apply.disks(Bundle(host="w", disks=(disk,)).as_dict(), changes)
+    assert device.read_bytes() == bytes(4 << 20)
 
 
 def test_a_volume_is_found_by_the_names_of_virtio_and_of_virtio_scsi(
