@@ -1,5 +1,5 @@
 // pulumi-resource-command: the remote part of Pulumi's "command" provider with the schema of the official one, for
-// places where that cannot be downloaded. It runs commands on hosts, and copies files to them, over SSH.
+// places where that cannot be downloaded. It runs commands on hosts over SSH.
 package main
 
 import (
@@ -16,7 +16,7 @@ var version string
 
 func provider() (p.Provider, error) {
 	return infer.NewProviderBuilder().
-		WithResources(infer.Resource(&Command{}), infer.Resource(&CopyToRemote{})).
+		WithResources(infer.Resource(&Command{})).
 		Build()
 }
 

@@ -2,8 +2,6 @@ package main
 
 import (
 	"context"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -14,8 +12,6 @@ import (
 	p "github.com/pulumi/pulumi-go-provider"
 	"github.com/pulumi/pulumi-go-provider/integration"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
-	"github.com/pulumi/pulumi/sdk/v3/go/common/resource/archive"
-	"github.com/pulumi/pulumi/sdk/v3/go/common/resource/asset"
 	"github.com/pulumi/pulumi/sdk/v3/go/property"
 )
 
@@ -339,72 +335,5 @@ func TestCancellingEndsTheAttemptsToConnect(t *testing.T) {
 	wantError(t, err, "connecting to 127.0.0.1:1")
 	if took := time.Since(start); took > time.Second {
 		t.Errorf("ended after %s", took)
-	}
-}
-
-func (w *world) copy(source property.Value, to string) error {
-	_, err := w.create("CopyToRemote", w.inputs(values{"source": source, "remotePath": text(to)}))
-	return err
-}
-
-func wantFile(t *testing.T, name, content string) {
-	t.Helper()
-	if found, err := os.ReadFile(name); err != nil || string(found) != content {
-		t.Errorf("%s holds %q: %v", name, found, err)
-	}
-}
-
-func TestATextAndAFileAreCopiedAndMissingFoldersMade(t *testing.T) {
-	w, there := newWorld(t), t.TempDir()
-	source := filepath.Join(t.TempDir(), "key")
-	os.WriteFile(source, []byte("from a file"), 0o600)
-	words, _ := asset.FromText("from a text")
-	file, _ := asset.FromPath(source)
-	for _, err := range []error{
-		w.copy(property.New(words), filepath.Join(there, "a/b/text")),
-		w.copy(property.New(file), filepath.Join(there, "file")),
-		w.copy(property.New(file), filepath.Join(there, "a")), // a folder
-		w.copy(property.New(words), filepath.Join(there, "file2")),
-		w.copy(property.New(file), filepath.Join(there, "file2")), // an existing file
-	} {
-		if err != nil {
-			t.Error(err)
-		}
-	}
-	wantFile(t, filepath.Join(there, "a/b/text"), "from a text")
-	wantFile(t, filepath.Join(there, "file"), "from a file")
-	wantFile(t, filepath.Join(there, "a/key"), "from a file")
-	wantFile(t, filepath.Join(there, "file2"), "from a file")
-	if info, err := os.Stat(filepath.Join(there, "file")); err != nil || info.Mode().Perm() != 0o600 {
-		t.Errorf("%v: %v", info.Mode(), err)
-	}
-	wantError(t, w.copy(property.New(words), there), "it is a folder")
-}
-
-func TestAFolderIsCopiedWithAllItHoldsButNeverOverAFile(t *testing.T) {
-	w, there, here := newWorld(t), t.TempDir(), filepath.Join(t.TempDir(), "site")
-	os.MkdirAll(filepath.Join(here, "sub"), 0o755)
-	os.WriteFile(filepath.Join(here, "sub/page"), []byte("hello"), 0o644)
-	folder, err := archive.FromPath(here)
-	if err != nil {
-		t.Fatal(err)
-	}
-	os.WriteFile(filepath.Join(there, "taken"), nil, 0o644)
-	for _, to := range []string{"", "new"} {
-		if err := w.copy(property.New(folder), filepath.Join(there, to)); err != nil {
-			t.Error(err)
-		}
-	}
-	wantFile(t, filepath.Join(there, "site/sub/page"), "hello")
-	wantFile(t, filepath.Join(there, "new/sub/page"), "hello")
-	wantError(t, w.copy(property.New(folder), filepath.Join(there, "taken")), "it is a file")
-}
-
-func TestASourceThatIsNotLocalIsRefused(t *testing.T) {
-	w := newWorld(t)
-	remote, _ := asset.FromURI("http://127.0.0.1/x")
-	checked := w.check("CopyToRemote", w.inputs(values{"source": property.New(remote), "remotePath": text("/x")}))
-	if len(checked.Failures) != 1 || checked.Failures[0].Property != "source" {
-		t.Errorf("failures are %v", checked.Failures)
 	}
 }

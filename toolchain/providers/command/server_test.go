@@ -11,7 +11,6 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/pkg/sftp"
 	"golang.org/x/crypto/ssh"
 )
 
@@ -163,13 +162,6 @@ func (s *server) session(opened ssh.NewChannel) {
 			command = exec.Command
 			request.Reply(true, nil)
 			go s.run(channel, command)
-		case "subsystem":
-			request.Reply(true, nil)
-			go func() {
-				files, _ := sftp.NewServer(channel)
-				files.Serve()
-				channel.Close()
-			}()
 		default:
 			request.Reply(false, nil)
 		}
