@@ -102,7 +102,7 @@ FLAVORS = (
 
 @dataclass(frozen=True)
 class Image:
-    """An image of the cloud. What boots is always the sandbox's own tree; `os_distro` is what Magnum reads."""
+    """An image of the cloud. What boots is always a tree of the sandbox's own; `os_distro` is what Magnum reads."""
 
     name: str
     os_distro: str
@@ -127,11 +127,13 @@ QUOTAS = {
 }
 
 BOOT, NOTHING = "sandbox_boot", "nothing"  # an image property: servers of such an image boot nothing, for scale
+TREE, BARE = "sandbox_tree", "bare"  # its servers boot the bare tree, on which packages are still to be installed
 BUS, SCSI = "hw_disk_bus", "scsi"  # Nova's own image property: how a server's disks are named
-IDLE_IMAGE, SCSI_IMAGE = "Debian-12-idle", "Debian-12-scsi"
+IDLE_IMAGE, BARE_IMAGE, SCSI_IMAGE = "Debian-12-idle", "Debian-12-bare", "Debian-12-scsi"
 IMAGES = (
     Image("Debian-12", "debian"),
     Image(IDLE_IMAGE, "debian", ((BOOT, NOTHING),)),
+    Image(BARE_IMAGE, "debian", ((TREE, BARE),)),
     Image(SCSI_IMAGE, "debian", ((BUS, SCSI), ("hw_scsi_model", "virtio-scsi"))),
     Image("Fedora-30-1.2", "fedora"),
     Image("Fedora-31-1.0", "fedora"),
@@ -181,8 +183,13 @@ class Layout:
 
     @property
     def image(self) -> Path:
-        """The hosts' image: `root/` and the stamp `done`."""
+        """The hosts' image: the tree `bare/`, the layer `platform/` over it, and the stamp `done`."""
         return self.cache / "image"
+
+    @property
+    def packages(self) -> Path:
+        """The Debian packages of the layer, as a repository that the mirror serves."""
+        return self.mirror / "debian"
 
     @property
     def mirror(self) -> Path:

@@ -25,7 +25,7 @@ from sandbox.hosts.bounds import Bounds
 from sandbox.hosts.disks import by_id, device_links, grow, letters
 from sandbox.hosts.host import Host, Interface
 from sandbox.hosts.idle import Idle
-from sandbox.layout import BOOT, BUS, NOTHING, Layout
+from sandbox.layout import BARE, BOOT, BUS, NOTHING, TREE, Layout
 
 Json = Any  # what Nova passes as dictionaries
 
@@ -86,7 +86,7 @@ class Driver(fake.FakeDriver):  # type: ignore[misc]
         files[DEVICE_LINKS] = device_links(bus(instance))
         files[IMAGE_CONFIG] = image_config(image_meta.name if image_meta.obj_attr_is_set("name") else "")
         host = self._host_of(instance)
-        host.create(files)
+        host.create(files, bare=instance.system_metadata.get(f"image_{TREE}") == BARE)
         super().spawn(context, instance, image_meta, injected_files, admin_password, allocations, network_info)
         if power_on:
             self._start(instance, network_info, block_device_info)

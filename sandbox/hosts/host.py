@@ -61,6 +61,7 @@ class Host:
         self.root = self.directory / "root"
         self.console = self.directory / "console.log"
         self.disks = Disks(self.directory / "disk")
+        self._bare = self.directory / "bare"  # a mark: its root is the bare tree
         self._local = self.directory / "local-disk"
         self._groups = ControlGroup(layout.namespace, self.machine)
         self._pid = self.directory / "pid"
@@ -70,10 +71,12 @@ class Host:
     def exists(self) -> bool:
         return (self.directory / "upper").is_dir()
 
-    def create(self, files: Mapping[str, str | bytes]) -> None:
+    def create(self, files: Mapping[str, str | bytes], bare: bool = False) -> None:
         """Make its root from the image, with these files (readable by root alone) and no interface yet."""
         for name in ("upper", "work", "root"):
             (self.directory / name).mkdir(parents=True, exist_ok=True)
+        if bare:
+            self._bare.touch()
         self.disks.create()
         self.prepare()
         for name, content in files.items():
@@ -86,7 +89,8 @@ class Host:
     def prepare(self) -> None:
         """Mount its root and make its namespace, where that is not done: both are gone after `down`."""
         if not self.root.is_mount():
-            layers = f"lowerdir={self.layout.image}/root"
+            image = self.layout.image
+            layers = f"lowerdir={image}/bare" if self._bare.exists() else f"lowerdir={image}/platform:{image}/bare"
             layers += f",upperdir={self.directory}/upper,workdir={self.directory}/work"
             run(["mount", "-t", "overlay", self.machine, "-o", layers, self.root])
         if not Path("/run/netns", self.machine).exists():

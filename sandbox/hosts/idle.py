@@ -28,7 +28,7 @@ class Idle:
     def running(self) -> bool:
         return self.exists and self._power.read_text() == "on"
 
-    def create(self, files: Mapping[str, str | bytes]) -> None:
+    def create(self, files: Mapping[str, str | bytes], bare: bool = False) -> None:
         self.directory.mkdir(parents=True, exist_ok=True)
         self._power.write_text("off")
 

@@ -1,1 +1,1 @@
-"""The image of every host: Debian 12 as a directory tree, the read-only lower layer of each host's root."""
+"""The image of every host: Debian 12 as a directory tree, and a layer of packages over it, read-only below its root."""

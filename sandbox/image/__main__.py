@@ -12,7 +12,7 @@ def main(words: list[str]) -> int:
         print("usage: python3 -m sandbox.image build", file=sys.stderr)
         return 2
     try:
-        Image(Layout.here().image).build()
+        Image(Layout.here()).build()
     except CommandError as problem:
         print(f"image: {problem}", file=sys.stderr)
         return 1

@@ -1,7 +1,9 @@
-"""Build the hosts' image with mmdebstrap from the Debian mirror that this machine's own apt uses.
+"""Build the hosts' image from the Debian mirror that this machine's own apt uses, in two parts.
 
-`root` is there only when it is complete: it is built beside and renamed, and the stamp has the hash of all that
-decides its content. So an interrupted build starts over, and a changed list of packages builds anew.
+`bare` is what a cloud's Debian image has, made by mmdebstrap. `platform` is an overlay over it with the packages that
+the platform installs. They come from a repository that the mirror goes on serving: hosts that boot the bare tree alone
+can install them too. Each part is built beside and renamed, and the stamp has the hash of all that decides its content:
+an interrupted build starts over, and a changed list of packages builds anew.
 """
 
 import fcntl
@@ -11,18 +13,24 @@ import subprocess
 import time
 from pathlib import Path
 
+from sandbox.image import repository
+from sandbox.layout import MIRROR, Layout
 from sandbox.processes import CommandError, run
 
 SUITE = "bookworm"
 FILES = Path(__file__).with_name("files")
-PACKAGES = (
-    # what a cloud's Debian image has
-    *("systemd", "systemd-sysv", "systemd-resolved", "dbus", "cloud-init", "openssh-server", "sudo"),
+# What a cloud's Debian image has
+BARE = (
+    *("systemd", "systemd-sysv", "systemd-resolved", "dbus", "cloud-init", "openssh-server", "sudo", "python3"),
     *("ca-certificates", "iproute2", "iputils-ping", "procps", "less", "curl", "netcat-openbsd", "tzdata"),
-    # what a platform installs: hosts have no way to Debian's mirrors
-    *("python3", "python3-venv", "python3-pip", "openjdk-17-jre-headless", "git"),
-    *("btrfs-progs", "nftables", "ceph-fuse", "fdisk", "e2fsprogs"),
+    *("fdisk", "e2fsprogs"),
 )
+# What a platform installs: hosts have no way to Debian's mirrors, only to this sandbox's
+PLATFORM = (
+    *("python3-venv", "python3-pip", "openjdk-17-jre-headless", "git"),
+    *("btrfs-progs", "nftables", "ceph-fuse"),
+)
+SOURCES = f"deb [trusted=yes] http://{MIRROR} debian/\n"  # of hosts; the repository is not signed
 # Useless or harmful in a container without hardware, consoles to log in at, and internet.
 MASKED = (
     *("apt-daily.timer", "apt-daily-upgrade.timer", "dpkg-db-backup.timer", "e2scrub_all.timer", "fstrim.timer"),
@@ -34,7 +42,7 @@ MASKED = (
 ENABLED = ("systemd-networkd.service", "systemd-resolved.service", "ssh.service")
 REMOVED = (
     *("etc/ssh/ssh_host_*", "var/lib/dbus/machine-id", "etc/hostname", "var/log/*.log", "var/log/apt/*"),
-    *("var/lib/apt/lists/*", "var/cache/apt/*.bin", "etc/network/interfaces.d/*"),
+    *("var/lib/apt/lists/*", "var/cache/apt/*.bin", "var/cache/apt/archives/*.deb", "etc/network/interfaces.d/*"),
     *("etc/apt/apt.conf.d/99mmdebstrap", "usr/share/doc/*", "usr/share/man/*"),
 )
 EXCLUDED = ("/usr/share/man/*", "/usr/share/doc/*", "/usr/share/locale/*", "/usr/share/info/*")
@@ -44,16 +52,16 @@ IPV4_ONLY = "[Network]\nIPv6AcceptRA=no\nLinkLocalAddressing=no\n"
 
 
 class Image:
-    """The image in `directory`: its tree is `directory/root`."""
+    """The image of a sandbox, and the repository of its packages."""
 
-    def __init__(self, directory: Path) -> None:
-        self.directory = directory
-        self.root = directory / "root"
-        self._stamp = directory / "done"
+    def __init__(self, layout: Layout) -> None:
+        self.directory = layout.image
+        self.packages = layout.packages
+        self._stamp = self.directory / "done"
 
     def content_hash(self) -> str:
-        """Over all that decides what is in the tree."""
-        decisions = (SUITE, PACKAGES, MASKED, ENABLED, REMOVED, EXCLUDED, INTERFACES, IPV4_ONLY)
+        """Over all that decides what is in the trees."""
+        decisions = (SUITE, BARE, PLATFORM, SOURCES, MASKED, ENABLED, REMOVED, EXCLUDED, INTERFACES, IPV4_ONLY)
         total = hashlib.sha256(repr(decisions).encode())
         for path in sorted(FILES.rglob("*")):
             if path.is_file():
@@ -61,36 +69,64 @@ class Image:
         return total.hexdigest()
 
     def is_current(self) -> bool:
-        return self._stamp.is_file() and self._stamp.read_text().strip() == self.content_hash()
+        made = self._stamp.is_file() and self._stamp.read_text().strip() == self.content_hash()
+        return made and (self.packages / "Packages").exists()
 
     def build(self) -> None:
-        """Make the tree, unless it is there already; wait for another that is making it. Raises CommandError."""
+        """Make the trees, unless they are there; wait for another that is making them. Raises CommandError."""
         self.directory.parent.mkdir(parents=True, exist_ok=True)
         with self.directory.with_suffix(".lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             if self.is_current():
-                print(f"image: {self.root} is current", flush=True)
+                print(f"image: {self.directory} is current", flush=True)
             else:
                 self._build()
 
     def _build(self) -> None:
         start = time.monotonic()
         self._stamp.unlink(missing_ok=True)
-        if self._in_use():
-            raise CommandError("hosts run on the present image: run `sandbox/cloud down` first")
+        if f"{self.directory}/" in Path("/proc/self/mounts").read_text():
+            raise CommandError(f"{self.directory} is in use: run `sandbox/cloud down` first")
         shutil.rmtree(self.directory, ignore_errors=True)
         self.directory.mkdir(parents=True)
         new = self.directory / "new"
         _bootstrap(new, self.directory / "build.log")
         _finish(new)
-        new.rename(self.root)
+        new.rename(self.directory / "bare")
+        print(f"image: {time.monotonic() - start:4.0f} s, the packages of the platform", flush=True)
+        repository.make(self.packages, self.directory, apt_sources(), PLATFORM)
+        self._layer()
         self._stamp.write_text(self.content_hash() + "\n")
-        size, seconds = run(["du", "-sm", self.root]).split()[0], time.monotonic() - start
-        print(f"image: {len(PACKAGES)} packages and what they need, {size} MB, {seconds:.0f} s", flush=True)
+        size, seconds = run(["du", "-sm", self.directory]).split()[0], time.monotonic() - start
+        print(f"image: {len(BARE + PLATFORM)} packages and what they need, {size} MB, {seconds:.0f} s", flush=True)
 
-    def _in_use(self) -> bool:
-        """Whether it is the lower layer of a mounted root."""
-        return f"lowerdir={self.root}," in Path("/proc/self/mounts").read_text()
+    def _layer(self) -> None:
+        """Install the packages over the bare tree, from the repository, as a host would."""
+        upper, work, merged = (self.directory / name for name in ("upper", "work", "merged"))
+        for directory in (upper, work, merged):
+            directory.mkdir()
+        layers = f"lowerdir={self.directory}/bare,upperdir={upper},workdir={work},redirect_dir=off,metacopy=off"
+        run(["mount", "-t", "overlay", "sandbox-image", "-o", layers, merged])
+        try:
+            here = merged / "root/here.list"
+            here.write_text("deb [trusted=yes] file:/mnt debian/\n")
+            apt = f"apt-get -q -y -o Dir::Etc::SourceList=/root/{here.name} -o APT::Sandbox::User=root"
+            install = f"{apt} update && {apt} install --no-install-recommends {' '.join(PLATFORM)}"
+            nspawn = ["systemd-nspawn", "--quiet", "--register=no", "--keep-unit", "--as-pid2", "--private-network"]
+            nspawn += [
+                "--resolv-conf=off",
+                "--timezone=off",
+                f"--directory={merged}",
+                f"--bind-ro={self.packages.parent}:/mnt",
+            ]
+            run([*nspawn, "--setenv=DEBIAN_FRONTEND=noninteractive", "sh", "-c", install], timeout=900)
+            here.unlink()
+            _remove(merged)
+        finally:
+            run(["umount", merged])
+        upper.rename(self.directory / "platform")
+        merged.rmdir()
+        shutil.rmtree(work)
 
 
 def apt_sources() -> str:
@@ -117,11 +153,10 @@ def apt_options() -> list[str]:
 
 def _bootstrap(root: Path, log: Path) -> None:
     """Run mmdebstrap; its output goes to `log`, one line in ten to the terminal's progress."""
-    command = ["mmdebstrap", "--mode=root", "--variant=apt", f"--include={','.join(PACKAGES)}"]
+    command = ["mmdebstrap", "--mode=root", "--variant=apt", f"--include={','.join(BARE)}"]
     command += [f"--aptopt={option}" for option in [*apt_options(), 'APT::Install-Recommends "false"']]
     command += [f"--dpkgopt=path-exclude={path}" for path in EXCLUDED]
-    # openjdk's alternatives fail without the directory that the excluded manual pages would have made
-    command += ['--essential-hook=mkdir -p "$1/usr/share/man/man1"', SUITE, str(root), "-"]
+    command += [SUITE, str(root), "-"]
     print("image: Debian packages are fetched and unpacked (a minute or two)", flush=True)
     with log.open("wb") as out:
         child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=out, stderr=out)
@@ -151,9 +186,10 @@ def _last_step(log: Path) -> str:
 
 def _finish(root: Path) -> None:
     """Turn a tree of packages into an image: our files, the units, no identity of its own."""
-    for pattern in REMOVED:
-        for path in root.glob(pattern):
-            shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
+    _remove(root)
+    (root / "etc/apt/sources.list").write_text(SOURCES)
+    # openjdk's alternatives fail without the directory that the excluded manual pages would have made
+    (root / "usr/share/man/man1").mkdir(parents=True)
     shutil.copytree(FILES, root, dirs_exist_ok=True)
     for number in range(INTERFACES):
         extra = root / f"etc/systemd/network/10-cloud-init-eth{number}.network.d/ipv4.conf"
@@ -166,3 +202,10 @@ def _finish(root: Path) -> None:
     resolver.symlink_to("../run/systemd/resolve/stub-resolv.conf")
     run(["systemctl", f"--root={root}", "enable", *ENABLED])
     run(["systemctl", f"--root={root}", "mask", *MASKED])
+
+
+def _remove(root: Path) -> None:
+    """What is no part of an image: what identifies it, lists, caches, documentation."""
+    for pattern in REMOVED:
+        for path in root.glob(pattern):
+            shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()

@@ -24,7 +24,8 @@ import pytest
 
 from sandbox import namespaces, processes
 from sandbox.hosts.bounds import Bounds, ControlGroup
-from sandbox.layout import API, CEPH_MONITOR, CEPH_MONITOR_PORT, INTERNET, SCSI_IMAGE, STORAGE, Layout, Port
+from sandbox.image.build import PLATFORM
+from sandbox.layout import API, BARE_IMAGE, CEPH_MONITOR, CEPH_MONITOR_PORT, INTERNET, SCSI_IMAGE, STORAGE, Layout, Port
 from sandbox.namespaces import inside
 from tests.conftest import ROOT, Sandbox
 
@@ -156,9 +157,9 @@ class World:
             )
         (self.directory / "config").write_text("\n".join(lines) + "\n")
 
-    def ssh(self, name: str, command: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+    def ssh(self, name: str, command: str, check: bool = True, limit: float = 60) -> subprocess.CompletedProcess[str]:
         words = ["ssh", "-F", f"{self.directory}/config", name, command]
-        done = subprocess.run(words, capture_output=True, text=True, timeout=60, check=False)
+        done = subprocess.run(words, capture_output=True, text=True, timeout=limit, check=False)
         assert not check or done.returncode == 0, f"{name}: {command}: {done.stdout}{done.stderr}"
         return done
 
@@ -407,6 +408,23 @@ def test_a_scsi_image_names_disks_as_scsi_does_and_a_local_disk_comes_formatted(
     assert world.said("scsi", "sudo mount /dev/disk/by-label/ephemeral0 /mnt; findmnt -n -o SIZE /mnt") == "58.8G"
     world.delete("scsi")
     world.delete_volume(volume)
+
+
+def test_on_the_bare_image_the_platforms_packages_are_installed_from_the_clouds_mirror(world: World) -> None:
+    world.boot("bare", "workers", image=BARE_IMAGE)
+    world.reachable("bare")
+    commands = ("java", "git", "nft", "ceph-fuse", "mkfs.btrfs")
+    have = " ; ".join(f"sudo sh -c 'command -v {command}'" for command in commands)
+    assert world.ssh("bare", have, check=False).stdout == ""
+    assert world.said("bare", "systemctl is-system-running") == "running"
+    install = f"apt-get -q -y install --no-install-recommends {' '.join(PLATFORM)}"
+    world.ssh(
+        "bare", f"sudo sh -c 'apt-get -q update && DEBIAN_FRONTEND=noninteractive {install}' >apt.log 2>&1", limit=300
+    )
+    assert len(world.said("bare", have).split()) == len(commands)
+    assert "openjdk version" in world.said("bare", "java -version 2>&1")
+    assert world.said("bare", "python3 -m venv v && v/bin/python -c 'print(1)'") == "1"
+    world.delete("bare")
 
 
 @pytest.fixture(scope="module")

@@ -20,7 +20,7 @@ MADE = user_data(
 @pytest.fixture(scope="session")
 def image(built: Path) -> Path:
     """The file system of the sandbox's hosts."""
-    return built / "image" / "root"
+    return built / "image" / "bare"
 
 
 def schema(image: Path, text: str) -> subprocess.CompletedProcess[str]:
