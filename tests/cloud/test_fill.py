@@ -162,6 +162,8 @@ def test_a_mount_that_an_earlier_version_left_is_taken_away_and_never_walked_int
     left.mkdir(mode=0o700)
     with inside(LAYOUT.namespace):
         fill.share.mount("gaia_data_loader", fill.share.allow("gaia_data_loader", "rw"), left / "share")
+    (left / "share.keyring").rename(left / "keyring")
+    (left / "share.conf").rename(left / "ceph.conf")
     (left / "share" / "one").write_bytes(fill.source.read_bytes())
     (left / "share" / "two").write_bytes(b"two")
     subprocess.run(["sync", left / "share" / "one", left / "share" / "two"], check=True)
@@ -173,6 +175,7 @@ def test_a_mount_that_an_earlier_version_left_is_taken_away_and_never_walked_int
     assert done.returncode == 0, done.stdout
     assert f"taking away {left}/share, which a killed run left" in done.stdout
     assert str(left) not in mount_points()
+    assert not left.exists(), "its key lies about"
     until(lambda: not mounters(left / "share"), "ceph-fuse of the mount that was left runs on")
     assert fill.files() == {
         name: (fill.source.read_bytes() if name != "two" else b"two") for name in ("one", "two", "three")
