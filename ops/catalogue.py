@@ -142,7 +142,7 @@ def fill(cloud: str, share_name: str, command: Sequence[str]) -> str:
     OpsError when the command fails or was cut off (the same call goes on), and when a complete share has changed.
     """
     if not command:
-        raise OpsError("which command fills the share? For example: ... --share NAME -- rsync -a /where/it/is/")
+        raise OpsError("which command fills the share? For example: ... --share NAME -- rsync -a --fsync /where/it/is/")
     if os.geteuid() != 0:
         raise OpsError("`fill` mounts the share: it needs root (sudo -E)")
     connection = connect(cloud)

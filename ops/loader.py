@@ -25,6 +25,7 @@ from ops.listing import Listing, ListingError, record, recorded, survey
 
 PLACE = Path("/run/gaia-fill")  # where the namespace's own tmpfs lies: keyring, configuration, mount point
 MOUNT_LIMIT = 90  # seconds
+BUSY_LIMIT = 10  # seconds for what is killed to let go of the share
 FLUSH_LIMIT = 1800  # seconds for ceph-fuse to write what it holds in memory
 
 
@@ -62,10 +63,9 @@ def _prepare(order: Order) -> list[str]:
 
 @contextlib.contextmanager
 def mounted(ceph_fuse: list[str]) -> Iterator[Path]:
-    """The share, mounted; at the end everything that was written has reached Ceph.
+    """The share, mounted; at the end all that was written has reached Ceph, also when the context fails with LoadError.
 
-    Raises LoadError when it cannot be mounted, when something still uses it at the end, or ceph-fuse failed. After an
-    error inside the context nothing is unmounted: that is left to the end of the namespace.
+    Raises LoadError when it cannot be mounted, when something still used it at the end, or ceph-fuse failed.
     """
     mount, log = Path(ceph_fuse[-1]), PLACE / "ceph-fuse.log"
     with log.open("w", encoding="utf-8") as said:
@@ -75,27 +75,45 @@ def mounted(ceph_fuse: list[str]) -> Iterator[Path]:
         if client.poll() is not None or time.monotonic() > deadline:
             raise LoadError(f"the share could not be mounted: {log.read_text(errors='replace')[-500:].strip()}")
         time.sleep(0.05)
-    yield mount
-    done = subprocess.run(["umount", str(mount)], capture_output=True, text=True, check=False)
-    if done.returncode:
-        using = ", ".join(_users(mount)) or done.stderr.strip()
-        raise LoadError(f"the command ended, but left processes at work in the share: {using}")
+    problems = []
     try:
-        status = client.wait(FLUSH_LIMIT)
+        yield mount
+    except LoadError as problem:
+        problems.append(str(problem))
+    if users := _unmount(mount):
+        problems.append(f"the command left processes at work in the share, which were ended: {', '.join(users)}")
+    try:
+        if status := client.wait(FLUSH_LIMIT):
+            problems.append(f"ceph-fuse ended with status {status}: {log.read_text(errors='replace')[-500:].strip()}")
     except subprocess.TimeoutExpired:
-        raise LoadError(f"ceph-fuse did not write everything to Ceph within {FLUSH_LIMIT} s") from None
-    if status:
-        raise LoadError(f"ceph-fuse ended with status {status}: {log.read_text(errors='replace')[-500:].strip()}")
+        problems.append(f"ceph-fuse did not write everything to Ceph within {FLUSH_LIMIT} s")
+    if problems:
+        raise LoadError("; ".join(problems))
 
 
-def _users(mount: Path) -> Iterator[str]:
-    """The processes of this namespace that have something of the mount open, by number and command."""
+def _unmount(mount: Path) -> list[str]:
+    """Unmount the share; the processes that still used it, by number and command: they are killed first."""
+    ended: dict[int, str] = {}
+    deadline = time.monotonic() + BUSY_LIMIT
+    while (done := subprocess.run(["umount", str(mount)], capture_output=True, text=True, check=False)).returncode:
+        if time.monotonic() > deadline:
+            raise LoadError(f"the share cannot be unmounted: {done.stderr.strip()}")
+        for pid, words in _users(mount):
+            ended[pid] = words
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        time.sleep(0.1)
+    return [f"{pid} ({words})" for pid, words in ended.items()]
+
+
+def _users(mount: Path) -> Iterator[tuple[int, str]]:
+    """The processes of this namespace that have something of the mount open, with their command lines."""
     for process in sorted(Path("/proc").glob("[0-9]*")):
         with contextlib.suppress(OSError):
             links = [process / "cwd", process / "root", process / "exe", *(process / "fd").iterdir()]
             if any(_leads_to(link, mount) for link in links):
                 words = (process / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
-                yield f"{process.name} ({words[:80]})"
+                yield int(process.name), words[:80]
 
 
 def _leads_to(link: Path, mount: Path) -> bool:
