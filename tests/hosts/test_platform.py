@@ -40,6 +40,10 @@ for _ in range(120):
         time.sleep(1)
 print(json.dumps(str(notebook.run("%spark\\n1"))))
 """
+SUM = """
+from pyspark.sql import SparkSession
+print(SparkSession.builder.getOrCreate().range(1000).selectExpr("sum(id)").first()[0])
+"""
 BACK_WITHIN = 300  # seconds in which a rebooted platform has to work: a fraction of that on an idle machine
 
 
@@ -161,9 +165,10 @@ def test_the_notebook_wants_a_login(platform: Platform) -> None:
 
 
 def later(**changes: Any) -> dict[str, Any]:
-    """The demo's config after its workers' volumes grew, with some keys changed."""
+    """The demo's config after its workers grew in size and number, with some keys changed."""
     values = config("gaia-demo") | changes
     values["hosts"]["worker"]["volume_gib"] += GROWN_GIB
+    values["hosts"]["worker"]["count"] = 3
     return values
 
 
@@ -174,7 +179,6 @@ def test_a_setting_a_grown_volume_an_operator_and_a_worker_more_restart_no_daemo
     key = tmp_path_factory.mktemp("stv") / "key"
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key], check=True)
     changed["spark"]["spark.sql.shuffle.partitions"] = "64"
-    changed["hosts"]["worker"]["count"] = 3
     changed["operators"] = [{"name": "stv", "ssh_keys": [Path(f"{key}.pub").read_text().strip()]}]
     daemons = {
         ("master01", "namenode"),
@@ -326,13 +330,14 @@ def test_a_unit_that_fails_is_named_with_its_host_and_its_last_lines(platform: P
 
 
 def works(platform: Platform) -> float:
-    """Seconds until a Spark job on YARN has run and HDFS has every worker again."""
+    """Seconds until a Spark job on YARN has run, and HDFS and YARN have every worker."""
     begun = time.monotonic()
-    job = 'sudo -u zeppelin timeout 200 spark-sql --driver-memory 512m -e "select sum(id) from range(1000)" 2>/dev/null'
+    platform.ssh("zeppelin", f"echo {shlex.quote(SUM)} > /tmp/sum.py")
+    job = "sudo -u zeppelin timeout 200 spark-submit /tmp/sum.py 2>/dev/null"
     while time.monotonic() - begun < BACK_WITHIN:
         report = platform.ssh("master01", "sudo -u hdfs hdfs dfsadmin -report 2>/dev/null", check=False)
         nodes = platform.ssh("master01", "sudo -u yarn yarn node -list 2>/dev/null", check=False)
-        there = "Live datanodes (2)" in report and "Total Nodes:2" in nodes
+        there = "Live datanodes (3)" in report and "Total Nodes:3" in nodes
         if there and "499500" in platform.ssh("zeppelin", job, check=False):
             return time.monotonic() - begun
         time.sleep(2)
@@ -374,6 +379,21 @@ def test_the_platform_comes_back_when_its_cloud_was_down(platform: Platform, clo
     print(f"\nthe cloud: {works(platform):.0f} s until a Spark job had run")
     for host in HOSTS:
         assert "gaia_source" in platform.ssh(host, f"ls {CATALOGUE}")
+
+
+def test_fewer_workers_leave_the_others_at_work(platform: Platform) -> None:
+    daemons = {("master01", "namenode"), ("worker01", "datanode"), ("worker02", "nodemanager")}
+    since = {pair: platform.started(*pair) for pair in daemons}
+    values = later()
+    values["hosts"]["worker"]["count"] = 2
+    platform.stack.configure(values, keep=("notebook_password",))
+    operations = platform.stack.operations()
+    gone = [line for line in operations["delete"] if "openstack:" in line]
+    assert gone
+    assert all("worker03" in line for line in gone)
+    platform.stack.up()
+    platform.stack.assert_unchanged()
+    assert {pair: platform.started(*pair) for pair in daemons} == since
 
 
 def test_no_secret_is_in_clear_in_state_logs_process_arguments_or_on_the_hosts(platform: Platform) -> None:
