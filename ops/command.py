@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import subprocess
+import time
 
 from ops.cloud import OpsError
+
+# What it says when it reads a file:// state at the moment at which an engine writes it; and how often to read again.
+HALF_WRITTEN, READS = "failed to load checkpoint", 10
 
 
 def pulumi(*argv: str, stack: str = "", stdin: str | None = None) -> str:
     """Run `pulumi`, on a stack if one is named; what it printed. Raises OpsError with what it says when it fails."""
     words = ["pulumi", *argv, *(["--stack", stack] if stack else []), "--non-interactive"]
-    done = subprocess.run(words, input=stdin, capture_output=True, text=True, check=False)
-    if done.returncode:
+    for _ in range(READS):
+        done = subprocess.run(words, input=stdin, capture_output=True, text=True, check=False)
+        if not done.returncode:
+            return done.stdout
         said = done.stderr.strip() or done.stdout.strip()
-        raise OpsError(f"{' '.join(words[:3])} failed: {said[-1500:]}")
-    return done.stdout
+        if HALF_WRITTEN not in said:
+            break
+        time.sleep(1)
+    raise OpsError(f"{' '.join(words[:3])} failed: {said[-1500:]}")

@@ -17,7 +17,6 @@ import json
 import os
 import re
 import socket
-import time
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -39,8 +38,6 @@ if TYPE_CHECKING:
 DIRECTORY = ".pulumi/locks"
 # What pulumi says of each lock of a stack.
 SAID = re.compile(r"(?P<id>\S+): created by (?P<user>\S+)@(?P<host>\S+) \(pid (?P<pid>\d+)\) at (?P<since>\S+)")
-# What it says when it reads a file:// state at the moment at which an engine writes it; and how often to read again.
-HALF_WRITTEN, READS = "failed to load checkpoint", 10
 CLOCK_TICKS = os.sysconf("SC_CLK_TCK")
 TOLERANCE = 2.0  # seconds by which a lock's time and a process's may differ in their rounding
 
@@ -240,18 +237,15 @@ class Refusals:
         Giving a stack the name that it has is refused: by its locks if there are any, otherwise because the name is
         taken. No other command tells of locks and changes nothing.
         """
-        for _ in range(READS):
-            try:
-                pulumi("stack", "rename", self.stack, stack=self.stack)
-            except OpsError as refused:
-                said = str(refused)
-                if found := [_lock(match) for match in SAID.finditer(said)]:
-                    return found
-                if "already exists" in said:
-                    return []
-                if HALF_WRITTEN not in said:
-                    raise
-                time.sleep(1)
+        try:
+            pulumi("stack", "rename", self.stack, stack=self.stack)
+        except OpsError as refused:
+            said = str(refused)
+            if found := [_lock(match) for match in SAID.finditer(said)]:
+                return found
+            if "already exists" in said:
+                return []
+            raise
         raise OpsError(f"{self.stack}: pulumi does not tell whether an engine is at work on it")
 
     @contextlib.contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from pathlib import Path
 
@@ -9,6 +10,8 @@ import pytest
 
 from ops import state
 from ops.__main__ import parser
+from ops.cloud import OpsError
+from ops.command import pulumi
 
 
 def test_the_backends_address_is_what_pulumi_wants_of_an_s3_compatible_store() -> None:
@@ -52,3 +55,27 @@ def test_half_an_access_key_is_none(lines: str) -> None:
 @pytest.mark.parametrize("flag", ["-s", "--stack"])
 def test_a_stack_can_be_named_as_pulumi_lets_it_be_named(flag: str) -> None:
     assert parser().parse_args(["recover", flag, "gaia-test"]).stack == "gaia-test"
+
+
+@pytest.mark.parametrize(("failures", "works"), [(2, True), (1000, False)])
+def test_a_state_that_an_engine_is_just_writing_is_read_again_for_a_while(
+    failures: int, works: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls = tmp_path / "calls"
+    script = f"""#!/bin/sh
+echo "$@" >> {calls}
+if [ $(wc -l < {calls}) -le {failures} ]; then
+  echo 'error: getting stack: failed to load checkpoint: unexpected end of JSON input' >&2; exit 1
+fi
+echo read
+"""
+    (tmp_path / "pulumi").write_text(script)
+    (tmp_path / "pulumi").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    monkeypatch.setattr("time.sleep", lambda _: None)
+    if works:
+        assert pulumi("stack", "export", stack="gaia-test") == "read\n"
+    else:
+        with pytest.raises(OpsError, match=r"pulumi stack export failed: .*failed to load checkpoint"):
+            pulumi("stack", "export", stack="gaia-test")
+    assert set(calls.read_text().splitlines()) == {"stack export --stack gaia-test --non-interactive"}

@@ -489,13 +489,6 @@ def test_where_locks_are_told_in_words_that_of_another_machine_is_left_alone(run
     assert set(world.commands) == {"stack rename"}
 
 
-def test_a_state_that_is_just_being_written_is_read_again_and_nothing_is_removed(run: Run) -> None:
-    world = World(backend="gs://state", refusal="failed to load checkpoint: EOF")
-    with pytest.raises(OpsError, match="does not tell whether an engine is at work"):
-        run(world)
-    assert set(world.commands) == {"stack rename"}
-
-
 def test_what_is_neither_a_lock_nor_a_taken_name_is_told_as_it_is(run: Run) -> None:
     with pytest.raises(OpsError, match="no such stack"):
         run(World(backend="gs://state", refusal="no such stack"))
