@@ -32,6 +32,7 @@ PACKAGES = (
     "ceph-mon",
     "ceph-osd",
     "conntrack",
+    "e2fsprogs",
     "iproute2",
     "mariadb-client-core",
     "mariadb-server-core",

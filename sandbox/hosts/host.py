@@ -19,7 +19,7 @@ from pathlib import Path
 from sandbox.hosts.bounds import Bounds, ControlGroup
 from sandbox.hosts.disks import LABEL, Disks, make_local, release
 from sandbox.layout import MARKER, Layout
-from sandbox.processes import DaemonError, Process, in_namespace, run
+from sandbox.processes import NAMESPACES, DaemonError, Process, in_namespace, run
 
 NSPAWN_RUNTIME = Path("/run/systemd/nspawn")
 # A guest that reboots ends its systemd-nspawn with this status; who has started it starts it again. The shell
@@ -93,7 +93,7 @@ class Host:
             layers = f"lowerdir={image}/bare" if self._bare.exists() else f"lowerdir={image}/platform:{image}/bare"
             layers += f",upperdir={self.directory}/upper,workdir={self.directory}/work"
             run(["mount", "-t", "overlay", self.machine, "-o", layers, self.root])
-        if not Path("/run/netns", self.machine).exists():
+        if not (NAMESPACES / self.machine).exists():
             run(["ip", "netns", "add", self.machine])
 
     # -- interfaces
