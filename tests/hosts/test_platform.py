@@ -333,8 +333,8 @@ def test_a_unit_that_fails_is_named_with_its_host_and_its_last_lines(platform: P
 def works(platform: Platform) -> float:
     """Seconds until a Spark job on YARN has run, and HDFS and YARN have every worker."""
     begun = time.monotonic()
-    platform.ssh("zeppelin", f"echo {shlex.quote(SUM)} > /tmp/sum.py")
-    job = "sudo -u zeppelin timeout 200 spark-submit /tmp/sum.py 2>/dev/null"
+    put = f"echo {shlex.quote(SUM)} > /tmp/sum.py"
+    job = f"{put}; sudo -u zeppelin timeout 200 spark-submit /tmp/sum.py 2>/dev/null"
     while time.monotonic() - begun < BACK_WITHIN:
         report = platform.ssh("master01", "sudo -u hdfs hdfs dfsadmin -report 2>/dev/null", check=False)
         nodes = platform.ssh("master01", "sudo -u yarn yarn node -list 2>/dev/null", check=False)
