@@ -60,8 +60,8 @@ def configure(
     )
 
     def push(host: Host, after: Sequence[pulumi.Resource]) -> Configuration:
-        access = gateway if host is made.gateway else replace(gateway, address=host.address, host_key=host.host_key)
-        access = access if host is made.gateway else replace(access, proxy=gateway)
+        through = replace(gateway, address=host.address, host_key=host.host_key, proxy=gateway)
+        access = gateway if host is made.gateway else through
         ready = [host.server, host.volume.attachment, *made.reachable, *made.groups.rules[host.group], *made.mountable]
         content = _bundle(settings, made, host, cluster, mounts)
         return Configuration(host.hostname, access, content, host.server.id, [*ready, *after], child)
