@@ -14,6 +14,8 @@ from typing import Any
 import pytest
 import yaml
 
+from components.hadoop.ports import SECURITY_GROUPS, Port
+from components.network.ingress import ANYWHERE
 from sandbox.layout import Layout
 from tests import arguments
 from tests.conftest import ROOT, Sandbox
@@ -135,6 +137,49 @@ def test_only_root_may_reach_the_metadata_service(platform: Platform, host: str)
     rules = platform.ssh(host, "sudo nft list table inet metadata_guard")
     assert "169.254.169.254" in rules
     assert "reject" in rules
+
+
+# Tries to connect to ports of a host (both arguments) and prints those that it reaches: something answers, be it that
+# nobody listens. A packet that is dropped answers nothing.
+SCAN = """
+import json, socket, sys
+from concurrent.futures import ThreadPoolExecutor
+def reached(port):
+    try:
+        socket.create_connection((sys.argv[1], port), 2).close()
+    except ConnectionRefusedError:
+        return True
+    except OSError:
+        return False
+    return True
+ports = json.loads(sys.argv[2])
+with ThreadPoolExecutor(len(ports)) as pool:
+    print(json.dumps([port for port, there in zip(ports, pool.map(reached, ports)) if there]))
+"""
+# Every port that the platform names, and some that nobody does.
+SCANNED = sorted({*map(int, Port), 21, 23, 80, 111, 3306, 5432, 8000, 8020, 9001, 40000, 50010})
+
+
+def allowed(source: str, target: str) -> set[int]:
+    """What the table of ports lets hosts of one group reach on those of another."""
+    return {
+        port
+        for ingress in SECURITY_GROUPS[target]
+        if ingress.source in (source, ANYWHERE)
+        for port in SCANNED
+        if ingress.first is None or ingress.first <= port <= (ingress.last or ingress.first)
+    }
+
+
+def test_what_is_open_from_outside_and_from_every_role_to_every_role_is_what_the_table_says(platform: Platform) -> None:
+    words = ["python", "-c", SCAN, platform.outputs["gateway"], json.dumps(SCANNED)]
+    assert set(json.loads(platform.sandbox.run(*words).stdout)) == {Port.SSH, Port.ZEPPELIN}
+    groups = {"zeppelin": "zeppelin", "master01": "masters", "worker01": "workers", "worker02": "workers"}
+    for source, group in groups.items():
+        for target in groups.keys() - {source}:
+            scan = f"python3 -c {shlex.quote(SCAN)} {target} {shlex.quote(json.dumps(SCANNED))}"
+            found = set(json.loads(platform.ssh(source, scan)))
+            assert found == allowed(group, groups[target]), f"from {source} to {target}"
 
 
 def test_hdfs_and_yarn_have_every_worker(platform: Platform) -> None:
@@ -417,9 +462,11 @@ def test_no_secret_is_in_clear_in_state_logs_process_arguments_or_on_the_hosts(p
         assert not [place for place, text in places.items() if secret in text], f"the {name} is in clear"
 
 
-def test_destroy_leaves_nothing_and_the_catalogue_untouched(
+def test_destroy_asks_no_host_leaves_nothing_and_the_catalogue_untouched(
     platform: Platform, before: dict[str, list[str]], cloud: Sandbox
 ) -> None:
+    for host in reversed(HOSTS):  # the gateway last: it is the way to the others
+        platform.ssh(host, "sudo systemctl poweroff", check=False)
     platform.stack.destroy()
     assert everything(cloud, CLOUD) == before
     data = everything(cloud, DATA_CLOUD)
