@@ -74,7 +74,7 @@ def _detach_leftovers() -> None:
     With its last mount ceph-fuse ends. Their directories are removed only if they are empty.
     """
     lines = Path("/proc/self/mountinfo").read_text(encoding="utf-8").splitlines()
-    for place in leftovers(lines, tempfile.gettempdir()):
+    for place in leftovers(lines, {tempfile.gettempdir(), "/tmp", "/var/tmp"}):  # that run may have had another one
         print(f"taking away {place}, which a killed run left", file=sys.stderr, flush=True)
         done = subprocess.run(["umount", "--lazy", str(place)], capture_output=True, text=True, check=False)
         if done.returncode:
@@ -86,10 +86,11 @@ def _detach_leftovers() -> None:
             place.parent.rmdir()
 
 
-def leftovers(mountinfo: Iterable[str], temporary: str) -> list[Path]:
+def leftovers(mountinfo: Iterable[str], temporaries: Iterable[str]) -> list[Path]:
     """The mount points of earlier versions among the lines of /proc/self/mountinfo, the uppermost first."""
-    points = [line.split()[4].encode().decode("unicode_escape") for line in mountinfo]
-    return [Path(point) for point in reversed(points) if Path(point).match(f"{temporary}/gaia-load-*/share")]
+    points = [Path(line.split()[4].encode().decode("unicode_escape")) for line in mountinfo]
+    patterns = [f"{temporary}/gaia-load-*/share" for temporary in temporaries]
+    return [point for point in reversed(points) if any(map(point.match, patterns))]
 
 
 @contextlib.contextmanager

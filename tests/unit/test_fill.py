@@ -89,7 +89,7 @@ def test_only_the_mounts_of_earlier_versions_are_taken_for_leftovers_the_uppermo
         "93 27 0:53 / /tmp/gaia-load-a\\040b/share rw - fuse.ceph-fuse ceph-fuse rw",
         "94 27 0:54 / /home/me/gaia-load-abc/share rw - fuse.ceph-fuse ceph-fuse rw",
     ]
-    assert leftovers(lines, "/tmp") == [
+    assert leftovers(lines, ["/tmp"]) == [
         Path("/tmp/gaia-load-a b/share"),
         Path("/tmp/gaia-load-abc/share"),
         Path("/tmp/gaia-load-abc/share"),
