@@ -27,7 +27,7 @@ CLOUD, OTHER_CLOUD = "iris-gaia-test", "iris-gaia-prod"
 SERVICES_KILLED = (
     ("neutron", "networking/network:"),
     ("nova", "compute/instance:"),
-    ("cinder", "blockstorage/volume:"),
+    ("cinder", "compute/volumeAttach:"),
 )
 LONGEST_UP = 300  # seconds until also an `up` fails that waits for what will never be
 # What an `up`, and those that go on with it, have under way when they are killed: each gets further.
