@@ -109,17 +109,29 @@ class Stack:
         """The state as it lies in the backend: secrets encrypted."""
         return self.pulumi("stack", "export").stdout
 
-    def wait_until_pending(self, kind: str, engine: subprocess.Popen[bytes]) -> None:
-        """Until the state (of a `file://` backend) says that a request for a resource of this type is under way."""
+    def pending(self) -> list[str]:
+        """The types of what is under way, as the state of a `file://` backend says; none while it is being written."""
+        for file in (self.directory / "state").rglob(f"stacks/**/{self.name}.json"):
+            with contextlib.suppress(json.JSONDecodeError, OSError):
+                deployment = json.loads(file.read_text())["checkpoint"]["latest"] or {}
+                return [one["resource"]["type"] for one in deployment.get("pending_operations") or []]
+        return []
+
+    def stop_when_pending(self, kind: str, engine: subprocess.Popen[bytes]) -> None:
+        """Stop the engine (SIGSTOP) while a request for a resource of this type is under way.
+
+        Not in the middle of writing its state: a `file://` backend that is killed there is left with half a file.
+        """
         limit = time.monotonic() + 120
         while True:
             assert engine.poll() is None, f"it ended before it had asked for any {kind}"
             assert time.monotonic() < limit, f"it never asked for any {kind}"
-            for file in (self.directory / "state").rglob(f"stacks/**/{self.name}.json"):
-                with contextlib.suppress(json.JSONDecodeError, OSError):  # the engine is writing it
-                    deployment = json.loads(file.read_text())["checkpoint"]["latest"] or {}
-                    if any(kind in one["resource"]["type"] for one in deployment.get("pending_operations") or []):
-                        return
+            if any(kind in one for one in self.pending()):
+                os.kill(engine.pid, signal.SIGSTOP)
+                time.sleep(0.05)
+                if any(kind in one for one in self.pending()):
+                    return
+                os.kill(engine.pid, signal.SIGCONT)
             time.sleep(0.02)
 
     @contextlib.contextmanager

@@ -43,6 +43,7 @@ def test_a_committed_stack_previews_as_it_is_and_no_tracked_file_is_edited(sandb
     unknown = [one["type"] for one in made if not repeatable(one) and orphans.kind_of(one["type"]) not in orphans.KINDS]
     assert unknown == [], "`ops recover` would not know what to do with these after an `up` that was cut off"
     assert "a long password" not in said
+    pulumi(sandbox, "stack", "rm", "--yes", "--preserve-config", "-s", stack)
     assert git_status() == before
 
 

@@ -238,7 +238,7 @@ def test_recovery_is_refused_while_an_engine_is_at_work_and_says_whose_it_is(cas
 def test_an_up_that_was_killed_at_five_moments_is_completed_by_the_next_one(casualty: Stack) -> None:
     for kind in KILLED_AT:
         with casualty.going_up() as engine:
-            casualty.wait_until_pending(kind, engine)
+            casualty.stop_when_pending(kind, engine)  # and killed
         casualty.ops("recover")
     casualty.up()
     assert_complete(casualty)
@@ -247,8 +247,9 @@ def test_an_up_that_was_killed_at_five_moments_is_completed_by_the_next_one(casu
 def test_services_that_are_killed_during_an_up_leave_nothing_that_the_next_one_trips_over(casualty: Stack) -> None:
     for service, kind in SERVICES_KILLED:
         with casualty.going_up() as engine:
-            casualty.wait_until_pending(kind, engine)
+            casualty.stop_when_pending(kind, engine)
             casualty.sandbox.kill(service)
+            os.kill(engine.pid, signal.SIGCONT)
             assert engine.wait(timeout=LONGEST_UP) != 0
         casualty.sandbox.up()
         casualty.ops("recover")
