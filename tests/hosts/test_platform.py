@@ -28,6 +28,7 @@ CLOUD, DATA_CLOUD = "iris-gaia-demo", "iris-gaia-data"
 CATALOGUE = "/data/gaia/GDR3"
 PASSWORD, ROTATED = "canary-PASSWORD-4711", "canary-ROTATED-4712"
 HOSTS = ("zeppelin", "master01", "worker01", "worker02")
+CONTAINER_MIB = 4096  # what a changed size is changed to
 GROWN_GIB = 4  # by how much the workers' volumes grow
 # Asks the notebook server (an argument) to run %spark, and prints what comes of it. The server may just be starting.
 SPARK_PARAGRAPH = """
@@ -361,7 +362,7 @@ def test_a_unit_that_fails_is_named_with_its_host_and_its_last_lines(platform: P
     write = f"printf {shlex.quote(broken)} | sudo tee {dropin}/broken.conf"
     platform.ssh("worker02", f"sudo mkdir -p {dropin} && {write} && sudo systemctl daemon-reload")
     values = later()  # without the rebuild number: that rebuilds nothing
-    values["sizing"]["container_max_mib"] = 4096
+    values["sizing"]["container_max_mib"] = CONTAINER_MIB
     stack.configure(values, keep=("notebook_password",))
     said = stack.up(check=False)
     platform.ssh("worker02", f"sudo rm -r {dropin}; sudo systemctl daemon-reload")
@@ -431,6 +432,7 @@ def test_fewer_workers_leave_the_others_at_work(platform: Platform) -> None:
     daemons = {("master01", "namenode"), ("worker01", "datanode"), ("worker02", "nodemanager")}
     since = {pair: platform.started(*pair) for pair in daemons}
     values = later()
+    values["sizing"]["container_max_mib"] = CONTAINER_MIB  # another would restart YARN
     values["hosts"]["worker"]["count"] = 2
     platform.stack.configure(values, keep=("notebook_password",))
     operations = platform.stack.operations()
