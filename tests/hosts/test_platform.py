@@ -236,7 +236,7 @@ def test_a_setting_a_grown_volume_an_operator_and_a_worker_more_restart_no_daemo
     since = {pair: platform.started(*pair) for pair in daemons}
     stack.configure(changed, keep=("notebook_password",))
     operations = {verb: [line for line in lines if "openstack:" in line] for verb, lines in stack.operations().items()}
-    assert operations.pop("update") == [
+    assert sorted(operations.pop("update")) == [
         f"openstack:blockstorage/volume:Volume {host}" for host in ("worker01", "worker02")
     ]
     assert all("worker03" in line for line in operations.pop("create"))
