@@ -157,6 +157,17 @@ class Stack:
                 engine.wait()
 
 
+def tools(directory: Path) -> dict[str, str]:
+    """The environment of the checkout's own pulumi without any cloud, with a state below this directory."""
+    return {
+        "PATH": f"{ROOT / '.tools/bin'}:{os.environ['PATH']}",
+        "PULUMI_HOME": str(ROOT / ".tools/pulumi"),
+        "PULUMI_BACKEND_URL": f"file://{directory / 'state'}",
+        "PULUMI_CONFIG_PASSPHRASE": "",
+        "PULUMI_SKIP_UPDATE_CHECK": "1",
+    }
+
+
 def descendants(pid: int) -> list[int]:
     """All processes below one."""
     children: dict[int, list[int]] = {}

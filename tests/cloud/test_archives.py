@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import shutil
 import subprocess
 import threading
@@ -15,6 +14,7 @@ import pytest
 
 from sandbox.mirror import serve
 from tests.conftest import ROOT
+from tests.stack import tools
 
 HASHES = {name: hashlib.sha512(name.encode()).hexdigest() for name in ("hadoop", "spark", "zeppelin")}
 ARCHIVES = """\
@@ -51,15 +51,7 @@ def test_pinning_writes_the_checksums_and_keeps_every_other_line_comment_and_ord
     before = (ROOT / "Pulumi.gaia-test.yaml").read_text() + ARCHIVES.format(url=url)
     file.write_text(before)
     (tmp_path / "state").mkdir()
-    settings = {
-        "PATH": f"{ROOT / '.tools/bin'}:{os.environ['PATH']}",
-        "PULUMI_HOME": str(ROOT / ".tools/pulumi"),
-        "PULUMI_BACKEND_URL": f"file://{tmp_path / 'state'}",
-        "PULUMI_CONFIG_PASSPHRASE": "",
-        "PULUMI_SKIP_UPDATE_CHECK": "1",
-        "PYTHONPATH": str(ROOT),
-    }
-    for key, value in settings.items():
+    for key, value in {**tools(tmp_path), "PYTHONPATH": str(ROOT)}.items():
         monkeypatch.setenv(key, value)
     monkeypatch.chdir(tmp_path)
 

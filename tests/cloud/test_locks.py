@@ -15,7 +15,7 @@ import pytest
 from ops import locks
 from ops.cloud import OpsError
 from tests.conftest import ROOT
-from tests.stack import descendants
+from tests.stack import descendants, tools
 
 # Waits until a file appears, so that its engine is at work as long as a test wants.
 PROGRAM = "import os, time\nwhile not os.path.exists(os.environ['GO_ON']):\n    time.sleep(0.1)\n"
@@ -68,15 +68,7 @@ def engines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Engines
     (tmp_path / "state").mkdir()
     made = Engines(tmp_path)
     monkeypatch.chdir(tmp_path)
-    settings = {
-        "PATH": f"{ROOT / '.tools/bin'}:{os.environ['PATH']}",
-        "PULUMI_HOME": str(ROOT / ".tools/pulumi"),
-        "PULUMI_BACKEND_URL": f"file://{tmp_path / 'state'}",
-        "PULUMI_CONFIG_PASSPHRASE": "",
-        "PULUMI_SKIP_UPDATE_CHECK": "1",
-        "GO_ON": str(made.go_on),
-    }
-    for key, value in settings.items():
+    for key, value in {**tools(tmp_path), "GO_ON": str(made.go_on)}.items():
         monkeypatch.setenv(key, value)
     subprocess.run(["pulumi", "stack", "init", "held", "--non-interactive"], check=True, capture_output=True)
     yield made

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.stack import tools
 from toolchain import golang, pulumi
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -40,14 +41,7 @@ class Stack:
         (folder / "state").mkdir()
 
     def pulumi(self, *arguments: str, check: bool = True) -> str:
-        environment = {
-            **os.environ,
-            "PATH": f"{ROOT / '.tools/bin'}:{os.environ['PATH']}",
-            "PULUMI_HOME": str(ROOT / ".tools/pulumi"),
-            "PULUMI_BACKEND_URL": f"file://{self.folder / 'state'}",
-            "PULUMI_CONFIG_PASSPHRASE": "",
-            "PULUMI_SKIP_UPDATE_CHECK": "1",
-        }
+        environment = {**os.environ, **tools(self.folder)}
         command = ["pulumi", "--non-interactive", *arguments]
         done = subprocess.run(command, cwd=self.folder, env=environment, capture_output=True, text=True, check=False)
         if check and done.returncode:
