@@ -53,10 +53,9 @@ def overruling(auth: Mapping[str, Any], environ: Mapping[str, str]) -> list[str]
 
 @dataclass(frozen=True, kw_only=True)
 class Entry:
-    """An entry of clouds.yaml: its name, its `auth`, and its region ("" where it names none)."""
+    """An entry of clouds.yaml: its name, and its region ("" where it names none)."""
 
     name: str
-    auth: Mapping[str, Any]
     region: str
 
     @classmethod
@@ -83,7 +82,7 @@ class Entry:
                     f"of clouds.yaml: `unset {' '.join(variables)}`, or give the entry what it lacks (its project_id)"
                 ],
             )
-        return cls(name=name, auth=auth, region=str(clouds[name].get("region_name") or ""))
+        return cls(name=name, region=str(clouds[name].get("region_name") or ""))
 
     def provider(self, name: str) -> openstack.Provider:
         """The provider for the entry: credentials stay in clouds.yaml and never reach the state."""

@@ -6,7 +6,7 @@ second time there; and a renamed stack would get all its hosts anew, under the n
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import pulumi
@@ -79,6 +79,4 @@ def check(stack: str, now: Record, before: Record | None) -> Record:
         )
     if wrong:
         raise SettingsError.of(stack, wrong)
-    return Record(
-        name=now.name, project=now.project, project_id=now.project_id, rebuild={**before.rebuild, **now.rebuild}
-    )
+    return replace(now, rebuild={**before.rebuild, **now.rebuild})

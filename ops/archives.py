@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import re
-import tomllib
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -16,11 +15,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from components.settings import over_defaults, versions
 from ops.cloud import OpsError
 from ops.command import pulumi
 
-VERSIONS = Path(__file__).parent.parent / "versions.toml"
-KEY = "gaia:archives"
+KEY, SITE = "gaia:archives", "gaia:site"
 TIMEOUT = 60  # seconds
 LONGEST = 1 << 16  # bytes of a checksum file
 DIGEST = r"(?P<digest>(?:[0-9A-Fa-f][ \t\r\n]*){128})(?![0-9A-Fa-f])"
@@ -80,11 +79,12 @@ def published(archive: Archive) -> str:
         raise OpsError(f"{url}: {problem}") from None
 
 
-def chosen(config: Mapping[str, Any], versions: Mapping[str, Any]) -> list[Archive]:
-    """The archives of a stack: those of versions.toml, with what `gaia:archives` of the stack says laid over them."""
-    own = config.get(KEY, {}).get("objectValue", {})
-    merged = {name: {**known, **own.get(name, {})} for name, known in versions["archives"].items()}
-    return [Archive(name, one["version"], one["url"], str(one.get("sha512", ""))) for name, one in merged.items()]
+def chosen(config: Mapping[str, Any], known: dict[str, Any]) -> list[Archive]:
+    """The archives of a stack, as the program itself finds them, but for checksums that may be missing."""
+    own = {"site": config.get(SITE, {}).get("value", ""), "archives": config.get(KEY, {}).get("objectValue", {})}
+    layered = over_defaults(own, known)["archives"]
+    found = {name: layered[name] for name in known["archives"]}
+    return [Archive(name, one["version"], one["url"], str(one.get("sha512", ""))) for name, one in found.items()]
 
 
 def archives(stack: str, pin: bool) -> list[str]:
@@ -94,7 +94,7 @@ def archives(stack: str, pin: bool) -> list[str]:
     written unless all could be read.
     """
     config = json.loads(pulumi("config", "--json", stack=stack))
-    wanted = chosen(config, tomllib.loads(VERSIONS.read_text(encoding="utf-8")))
+    wanted = chosen(config, versions())
     stated, wrong = _all(wanted)
     if wrong:
         raise OpsError("\n  ".join(["these checksums cannot be had:", *wrong]))

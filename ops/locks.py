@@ -26,11 +26,10 @@ from typing import TYPE_CHECKING, Protocol
 from urllib.parse import parse_qs, urlsplit
 
 import boto3
-import botocore.config
-import botocore.exceptions
 
 from ops.cloud import OpsError
 from ops.command import pulumi
+from ops.s3 import s3_config
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -169,12 +168,7 @@ def _s3(query: dict[str, list[str]]) -> S3Client:
     endpoint = given("endpoint")
     if endpoint and "://" not in endpoint:
         endpoint = ("http://" if given("disableSSL") == "true" else "https://") + endpoint
-    config = botocore.config.Config(
-        s3={"addressing_style": "path" if given("s3ForcePathStyle") == "true" else "auto"},
-        request_checksum_calculation="when_required",
-        response_checksum_validation="when_required",
-        retries={"max_attempts": 4},
-    )
+    config = s3_config("path" if given("s3ForcePathStyle") == "true" else "auto")
     session = boto3.session.Session(profile_name=given("profile"), region_name=given("region"))
     return session.client("s3", endpoint_url=endpoint, config=config)
 

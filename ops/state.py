@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import quote, urlsplit
 
 import boto3
-import botocore.config
 import botocore.exceptions
 
 from ops.cloud import OpsError, connect
+from ops.s3 import s3_config
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -86,20 +86,14 @@ def endpoint(cloud: str) -> str:
 
 
 def client(url: str, access: str, secret: str, region: str) -> S3Client:
-    """An S3 client as Pulumi uses one: path style, checksums only where the protocol needs them."""
-    config = botocore.config.Config(
-        s3={"addressing_style": "path"},
-        request_checksum_calculation="when_required",
-        response_checksum_validation="when_required",
-        retries={"max_attempts": 4},
-    )
+    """An S3 client as Pulumi uses one, for the cloud's own store: path style."""
     return boto3.client(
         "s3",
         endpoint_url=url,
         aws_access_key_id=access,
         aws_secret_access_key=secret,
         region_name=region,
-        config=config,
+        config=s3_config("path"),
     )
 
 

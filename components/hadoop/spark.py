@@ -107,7 +107,8 @@ def gateway_configuration(cluster: Cluster) -> tuple[File, ...]:
     archives = ",".join(f"local:{SPARK_HOME}/python/lib/{name}" for name in ("pyspark.zip", '$(basename "$py4j")'))
     environment = (
         "# Read by every command of Spark.\n"
-        + "export " + text.environment({"HADOOP_CONF_DIR": HADOOP_CONF})
+        + "export "
+        + text.environment({"HADOOP_CONF_DIR": HADOOP_CONF})
         + "# executors find PySpark where they are: it is not uploaded\n"
         + f'for py4j in "{SPARK_HOME}"/python/lib/py4j-*-src.zip; do\n'
         + f'  PYSPARK_ARCHIVES_PATH="{archives}"\n'

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import tomllib
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -17,7 +18,7 @@ from pydantic import BaseModel, ValidationError
 
 from components.settings.base import PROJECT, SettingsError, problems
 
-__all__ = ["PROJECT", "SECRET_KEYS", "SettingsError", "parse", "platform_of", "versions"]
+__all__ = ["PROJECT", "SECRET_KEYS", "SettingsError", "over_defaults", "parse", "platform_of", "versions"]
 
 SITES = Path(__file__).with_name("sites.yaml")
 VERSIONS = Path(__file__).parents[2] / "versions.toml"
@@ -29,8 +30,9 @@ M = TypeVar("M", bound=BaseModel)
 Values = dict[str, Any]
 
 
+@cache
 def versions() -> Values:
-    """The one versions file."""
+    """The one versions file; nobody changes what this returns."""
     return tomllib.loads(VERSIONS.read_text(encoding="utf-8"))
 
 
@@ -57,17 +59,32 @@ def parse(config: Mapping[str, str], stack: str, model: type[M]) -> M:
     values = {key: _decode(text, model, key) for key, text in given.items() if key not in SECRET_KEYS}
     # Pulumi.yaml declares every platform's keys, with an empty default: empty means not set
     values = {key: value for key, value in values.items() if value not in ("", {}, [])}
-    sites, site = yaml.safe_load(SITES.read_text(encoding="utf-8")), values.get("site")
-    if site and site not in sites:
-        wrong.append(f"site must be one of {', '.join(sites)}; is {site!r}")
-    below = _over({"archives": versions()["archives"]}, sites.get(site, {}))
+    if "site" in values and values["site"] not in _sites():
+        wrong.append(f"site must be one of {', '.join(_sites())}; is {values['site']!r}")
+    layered = over_defaults(values, versions())
     try:
-        settings = model.model_validate(_over({k: v for k, v in below.items() if k in model.model_fields}, values))
+        settings = model.model_validate({k: v for k, v in layered.items() if k in values or k in model.model_fields})
     except ValidationError as error:
         wrong += problems(error)
     if wrong:
         raise SettingsError.of(stack, wrong)
     return settings
+
+
+def over_defaults(own: Values, known: Values) -> Values:
+    """A stack's own values over what its site says, and that over the versions file's; an unknown site says nothing.
+
+    What a site says may be of keys that the stack's platform does not have.
+    """
+    below = _over({"archives": known["archives"]}, _sites().get(own.get("site", ""), {}))
+    layered: Values = _over(below, own)
+    return layered
+
+
+@cache
+def _sites() -> Values:
+    found: Values = yaml.safe_load(SITES.read_text(encoding="utf-8"))
+    return found
 
 
 def _own(config: Mapping[str, str]) -> dict[str, str]:
