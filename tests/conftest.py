@@ -18,6 +18,7 @@ from sandbox.lifecycle import Stamp
 
 ROOT = Path(__file__).parent.parent
 LABEL = "tests"  # of the cloud that the tests make: they touch no other
+OPS = ("python", "-W", "ignore", "-m", "ops")  # as an operator says it; libraries' warnings are not what tests read
 LONGEST_UP = 1200  # seconds, on a machine that has to build everything
 
 
@@ -100,6 +101,15 @@ class Sandbox:
         return done
 
 
+    def pulumi(self, *words: str) -> str:
+        """What a pulumi command on the checkout's own stacks prints. Raises AssertionError when it fails."""
+        return self.run("pulumi", *words, "--non-interactive").stdout
+
+    def ops(self, *words: str) -> str:
+        """What a verb of `ops` prints. Raises AssertionError when it fails."""
+        return self.run(*OPS, *words).stdout
+
+
 @pytest.fixture(scope="session")
 def built() -> Path:
     """The directory of what the sandbox makes once: the hosts' image, the mirror's archives and wheels."""
@@ -129,7 +139,7 @@ def state_backend(cloud: Sandbox) -> str:
     """The S3 backend on the sandbox's Swift, made as an operator makes it; what `cloud.run` uses from then on."""
     file = Layout(ROOT).operator_environment
     words = ["state", "--cloud", "iris-gaia-demo", "--bucket", "pulumi-state", "--environment", str(file)]
-    said = cloud.run("python", "-W", "ignore", "-m", "ops", *words).stdout
+    said = cloud.ops(*words)
     assert "PUT, GET, LIST, COPY and DELETE work" in said
     assert file.stat().st_mode & 0o777 == 0o600
     return dict(word.split("=", 1) for word in shlex.split(file.read_text()))["PULUMI_BACKEND_URL"]
@@ -140,6 +150,6 @@ def catalogue(cloud: Sandbox, state_backend: str) -> str:
     """The committed stack of the catalogue, which every deployment finds its shares in; its name."""
     assert state_backend
     stack = "gaia-data"
-    cloud.run("pulumi", "stack", "select", "--create", stack, "--non-interactive")
-    cloud.run("pulumi", "up", "--yes", "--skip-preview", "-s", stack, "--non-interactive")
+    cloud.pulumi("stack", "select", "--create", stack)
+    cloud.pulumi("up", "--yes", "--skip-preview", "-s", stack)
     return stack

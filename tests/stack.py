@@ -14,7 +14,7 @@ from typing import Any
 
 import yaml
 
-from tests.conftest import ROOT, Sandbox
+from tests.conftest import OPS, ROOT, Sandbox
 
 
 class Stack:
@@ -74,7 +74,7 @@ class Stack:
 
     def ops(self, verb: str, *argv: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         """`python -m ops VERB` for this stack."""
-        return self.run("python", "-W", "ignore", "-m", "ops", verb, "--stack", self.name, *argv, check=check)
+        return self.run(*OPS, verb, "--stack", self.name, *argv, check=check)
 
     def up(self, check: bool = True) -> subprocess.CompletedProcess[str]:
         """`pulumi up` without asking."""

@@ -395,39 +395,33 @@ def archives(bundle: Bundle, changes: Changes) -> None:
     that they were started with until they are restarted.
     """
     for archive in bundle["archives"]:
-        link = Path(archive["directory"])
+        link, kept = Path(archive["directory"]), Path(archive["keep"]) if archive["keep"] else None
         fresh = link.parent / ".gaia" / f"{archive['name']}-{archive['sha512'][:12]}"
+        if kept and not kept.exists():
+            obtain(archive, kept)
         if not (fresh / ".complete").exists():
-            say(f"fetching {archive['name']}")
             shutil.rmtree(fresh, ignore_errors=True)
             fresh.mkdir(parents=True)
-            with fetched(archive) as file:
-                tar = ["tar", "--extract", "--no-same-owner", f"--file={file}", f"--directory={fresh}"]
-                run(*tar, "--strip-components=1", limit=INSTALL_LIMIT)
+            with tempfile.TemporaryDirectory(dir="/var/tmp") as directory:
+                unpack(kept or obtain(archive, Path(directory, "archive")), fresh)
             (fresh / ".complete").touch()
-        elif archive["keep"]:
-            with fetched(archive):
-                pass
         if switch(link, fresh):
             changes.add(str(link), f"unpacked {archive['name']} for {link}")
 
 
-@contextlib.contextmanager
-def fetched(archive: Bundle) -> Iterator[Path]:
-    """The archive's verified file, kept where the bundle says so (for the other hosts), else for a moment."""
-    if not archive["keep"]:
-        with tempfile.TemporaryDirectory(dir="/var/tmp") as directory:
-            file = Path(directory, "archive")
-            download(archive["url"], archive["sha512"], file)
-            yield file
-        return
-    kept = Path(archive["keep"])
-    if not kept.exists():
-        part = kept.with_name(f".{kept.name}.part")
-        download(archive["url"], archive["sha512"], part)
-        part.chmod(0o644)
-        part.replace(kept)
-    yield kept
+def obtain(archive: Bundle, target: Path) -> Path:
+    """Download an archive; its file is there once it is verified, and not before."""
+    say(f"fetching {archive['name']}")
+    part = target.with_name(f".{target.name}.part")
+    download(archive["url"], archive["sha512"], part)
+    part.chmod(0o644)
+    return part.replace(target)
+
+
+def unpack(file: Path, directory: Path) -> None:
+    """Unpack an archive, whose one top-level directory is stripped."""
+    tar = ["tar", "--extract", "--no-same-owner", f"--file={file}", f"--directory={directory}"]
+    run(*tar, "--strip-components=1", limit=INSTALL_LIMIT)
 
 
 def switch(link: Path, target: Path) -> bool:

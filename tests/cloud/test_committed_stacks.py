@@ -19,23 +19,19 @@ def git_status() -> str:
     return subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=True).stdout
 
 
-def pulumi(sandbox: Sandbox, *words: str) -> str:
-    return sandbox.run("pulumi", *words, "--non-interactive").stdout
-
-
 @pytest.fixture(scope="module")
 def sandbox(cloud: Sandbox, catalogue: str) -> Sandbox:
     """With the catalogue's share, which every deployment looks up."""
-    pulumi(cloud, "preview", "--expect-no-changes", "-s", catalogue)
+    cloud.pulumi("preview", "--expect-no-changes", "-s", catalogue)
     return cloud
 
 
 @pytest.mark.parametrize("stack", HOSTS)
 def test_a_committed_stack_previews_as_it_is_and_no_tracked_file_is_edited(sandbox: Sandbox, stack: str) -> None:
     before = git_status()
-    pulumi(sandbox, "stack", "select", "--create", stack)
-    pulumi(sandbox, "config", "set", "-s", stack, "--secret", "gaia:notebook_password", "a long password")
-    said = pulumi(sandbox, "preview", "--json", "-s", stack)
+    sandbox.pulumi("stack", "select", "--create", stack)
+    sandbox.pulumi("config", "set", "-s", stack, "--secret", "gaia:notebook_password", "a long password")
+    said = sandbox.pulumi("preview", "--json", "-s", stack)
     steps = json.loads(said[said.index("{") :])["steps"]
     assert {step["op"] for step in steps} == {"create"}
     made = [step["newState"] for step in steps]
@@ -43,10 +39,10 @@ def test_a_committed_stack_previews_as_it_is_and_no_tracked_file_is_edited(sandb
     unknown = [one["type"] for one in made if not repeatable(one) and orphans.kind_of(one["type"]) not in orphans.KINDS]
     assert unknown == [], "`ops recover` would not know what to do with these after an `up` that was cut off"
     assert "a long password" not in said
-    pulumi(sandbox, "stack", "rm", "--yes", "--preserve-config", "-s", stack)
+    sandbox.pulumi("stack", "rm", "--yes", "--preserve-config", "-s", stack)
     assert git_status() == before
 
 
 def test_a_verb_of_ops_finds_the_stack_in_the_sandboxs_project(sandbox: Sandbox) -> None:
-    said = sandbox.run("python", "-W", "ignore", "-m", "ops", "recover", "-s", "gaia-data").stdout
+    said = sandbox.ops("recover", "-s", "gaia-data")
     assert "gaia-data: nothing to recover" in said

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -17,7 +18,7 @@ from sandbox.layout import Layout
 from sandbox.namespaces import inside
 from sandbox.services.api import Api
 from tests.cloud.test_sandbox_apis import Share
-from tests.conftest import ROOT, Sandbox
+from tests.conftest import OPS, ROOT, Sandbox
 from tests.leftovers import everything
 
 LAYOUT = Layout(ROOT)
@@ -38,11 +39,23 @@ class Fill:
         self.mounts = 0
 
     def words(self, script: str) -> list[str]:
-        ops = ["python", "-W", "ignore", "-m", "ops", "fill", "--cloud", CLOUD, "--share", self.name, "--"]
+        ops = [*OPS, "fill", "--cloud", CLOUD, "--share", self.name, "--"]
         return [*ops, "sh", "-c", script, str(self.source)]
 
     def run(self, script: str) -> subprocess.CompletedProcess[str]:
         return self.sandbox.run(*self.words(script), check=False, timeout=120)
+
+    @contextlib.contextmanager
+    def at_work(self) -> Iterator[subprocess.Popen[str]]:
+        """A fill whose command was seen to have written two of three files. It is killed at the end of the context."""
+        words = [self.sandbox.cloud, "run", *self.words(FIRST)]
+        with subprocess.Popen(words, cwd=ROOT, text=True, stdout=subprocess.PIPE) as engine:
+            try:
+                assert engine.stdout is not None
+                assert engine.stdout.readline() == "two files are there\n"
+                yield engine
+            finally:
+                engine.kill()
 
     def files(self) -> dict[str, bytes]:
         """What the share holds, with its content, by a grant and a mount that have nothing to do with `fill`."""
@@ -103,18 +116,10 @@ def fill(cloud: Sandbox, tmp_path: Path) -> Iterator[Fill]:
 
 def killed_in_the_middle(fill: Fill) -> None:
     """A fill that was killed when its command had written two of three files, and was seen to have done so."""
-    engine = subprocess.Popen(
-        [fill.sandbox.cloud, "run", *fill.words(FIRST)], cwd=ROOT, text=True, stdout=subprocess.PIPE
-    )
-    try:
-        assert engine.stdout is not None
-        assert engine.stdout.readline() == "two files are there\n"
+    with fill.at_work():
         assert len(clients()) == 1
         assert "gaia-fill" not in mount_points(), "the share is mounted where others can reach it"
         assert list(Path("/run/gaia-fill").glob("*")) == list(Path("/run/gaia-fill").glob("*.lock"))
-    finally:
-        engine.send_signal(signal.SIGKILL)
-        engine.wait()
 
 
 def test_a_fill_that_is_killed_loses_nothing_leaves_nothing_and_the_next_one_completes_it(fill: Fill) -> None:
@@ -196,19 +201,11 @@ def mounters(place: Path) -> list[int]:
 
 
 def test_two_fills_of_one_share_do_not_take_each_others_grant_away(fill: Fill) -> None:
-    first = subprocess.Popen(
-        [fill.sandbox.cloud, "run", *fill.words(FIRST)], cwd=ROOT, text=True, stdout=subprocess.PIPE
-    )
-    try:
-        assert first.stdout is not None
-        assert first.stdout.readline() == "two files are there\n"
+    with fill.at_work() as first:
         second = fill.run(REST)
         assert second.returncode == 1
         assert "another `ops fill` of this share is at work" in second.stdout
         assert first.poll() is None
         first.send_signal(signal.SIGTERM)
         assert first.wait(60) == 1
-    finally:
-        first.kill()
-        first.wait()
     assert not [rule for rule in everything(fill.sandbox, CLOUD)["access_rules"] if "gaia_data_loader" in rule]

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from sandbox.layout import Layout
-from tests.conftest import ROOT, Sandbox
+from tests.conftest import OPS, ROOT, Sandbox
 
 CLOUD = "iris-gaia-test"
 NO_KEYS = {"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": ""}  # whatever the sandbox's operator has already
@@ -55,7 +55,7 @@ def entry(cloud: Sandbox, tmp_path: Path) -> Iterator[Path]:
 
 
 def words(*more: str) -> list[str]:
-    return ["python", "-W", "ignore", "-m", "ops", "state", "--cloud", CLOUD, "--bucket", "state-test", *more]
+    return [*OPS, "state", "--cloud", CLOUD, "--bucket", "state-test", *more]
 
 
 def test_an_application_credential_is_told_what_it_lacks_and_works_with_a_key_that_the_user_made(

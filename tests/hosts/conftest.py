@@ -14,6 +14,6 @@ ROWS = 200_000
 def filled(cloud: Sandbox, catalogue: str) -> str:
     """The name of the catalogue's share, which is filled."""
     assert catalogue == "gaia-data"
-    fill = ["python", "-W", "ignore", "-m", "ops", "fill", "--cloud", "iris-gaia-data", "--share", SHARE, "--"]
-    cloud.run(*fill, "python", "-m", "jobs.catalogue", "--rows", str(ROWS))
+    fill = ["fill", "--cloud", "iris-gaia-data", "--share", SHARE, "--"]
+    cloud.ops(*fill, "python", "-m", "jobs.catalogue", "--rows", str(ROWS))
     return SHARE

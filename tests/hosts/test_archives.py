@@ -6,8 +6,8 @@ from tests.conftest import Sandbox
 
 
 def test_what_the_mirror_serves_is_what_a_committed_stack_names_there(cloud: Sandbox) -> None:
-    cloud.run("pulumi", "stack", "select", "--create", "--non-interactive", "gaia-prod")
-    said = cloud.run("python", "-W", "ignore", "-m", "ops", "archives", "-s", "gaia-prod").stdout
+    cloud.pulumi("stack", "select", "--create", "gaia-prod")
+    said = cloud.ops("archives", "-s", "gaia-prod")
     lines = said.strip().splitlines()[-3:]
     assert [line.split()[0] for line in lines] == ["hadoop", "spark", "zeppelin"]
     assert all(": is " in line and "(http://203.0.113.2/archives/" in line for line in lines)

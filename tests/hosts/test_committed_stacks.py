@@ -16,14 +16,14 @@ def test_a_committed_stack_comes_up_as_it_is_computes_and_goes_without_a_trace(
 ) -> None:
     assert filled
     before = everything(cloud, f"iris-{stack}")
-    cloud.run("pulumi", "stack", "select", "--create", stack, "--non-interactive")
-    cloud.run("pulumi", "up", "--yes", "--skip-preview", "-s", stack, "--non-interactive")
+    cloud.pulumi("stack", "select", "--create", stack)
+    cloud.pulumi("up", "--yes", "--skip-preview", "-s", stack)
     try:
-        cloud.run("pulumi", "preview", "--expect-no-changes", "-s", stack, "--non-interactive")
+        cloud.pulumi("preview", "--expect-no-changes", "-s", stack)
         picture = tmp_path / "sky.png"
-        said = cloud.run("python", "-W", "ignore", "-m", "ops", "smoke", "-s", stack, "--png", str(picture)).stdout
+        said = cloud.ops("smoke", "-s", stack, "--png", str(picture))
         assert picture.stat().st_size > 20_000
         assert "master yarn sum 499500" in said
     finally:
-        cloud.run("pulumi", "destroy", "--yes", "--skip-preview", "-s", stack, "--non-interactive")
+        cloud.pulumi("destroy", "--yes", "--skip-preview", "-s", stack)
     assert everything(cloud, f"iris-{stack}") == before
