@@ -70,8 +70,6 @@ def _provider(name: str, bridge: str, cidr: str, gateway: str, first: str, last:
 INTERNET = _provider("internet", "br-internet", "203.0.113.0/24", "203.0.113.1", "203.0.113.10", "203.0.113.250")
 STORAGE = _provider("cumulus-internal", "br-storage", "10.206.0.0/16", "10.206.0.1", "10.206.2.1", "10.206.250.250")
 PROVIDER_NETWORKS = (INTERNET, STORAGE)
-# A cluster without machines says that its API is here: nothing is, and Neutron gives none of these to anybody.
-CLUSTERS = IPv4Network("198.51.100.0/24")
 API = INTERNET.gateway  # where operators, hosts and pods reach the APIs, by TLS
 MIRROR = IPv4Address("203.0.113.2")  # in the sandbox's namespace, port 80
 OPERATOR_STORAGE = IPv4Address("10.206.0.2")  # the sandbox's namespace's leg in the storage network
@@ -128,6 +126,8 @@ QUOTAS = {
 
 BOOT, NOTHING = "sandbox_boot", "nothing"  # an image property: servers of such an image boot nothing, for scale
 TREE, BARE = "sandbox_tree", "bare"  # its servers boot the bare tree, on which packages are still to be installed
+NODE = "node"  # its servers boot the tree of Kubernetes nodes
+DEFAULT_CLUSTER_DRIVER, CLUSTER_API_DRIVER = "k8s_fedora_coreos", "k8s_capi_helm"  # Magnum's drivers
 BUS, SCSI = "hw_disk_bus", "scsi"  # Nova's own image property: how a server's disks are named
 IDLE_IMAGE, BARE_IMAGE, SCSI_IMAGE = "Debian-12-idle", "Debian-12-bare", "Debian-12-scsi"
 IMAGES = (
@@ -137,7 +137,9 @@ IMAGES = (
     Image(SCSI_IMAGE, "debian", ((BUS, SCSI), ("hw_scsi_model", "virtio-scsi"))),
     Image("Fedora-30-1.2", "fedora"),
     Image("Fedora-31-1.0", "fedora"),
-    Image("fedora-coreos-38", "fedora-coreos"),
+    Image("fedora-coreos-38", "fedora-coreos", ((TREE, NODE),)),
+    Image("fedora-coreos-38-idle", "fedora-coreos", ((BOOT, NOTHING),)),
+    Image("ubuntu-22.04-kube", "ubuntu", ((TREE, NODE), ("magnum_driver", CLUSTER_API_DRIVER))),
 )
 
 PROJECTS = ("iris-gaia-dev", "iris-gaia-test", "iris-gaia-prod", "iris-gaia-data", "iris-gaia-demo")

@@ -1,9 +1,9 @@
-"""Magnum: Kubernetes clusters, of which this sandbox keeps the books and the certificates only."""
+"""Magnum: Kubernetes clusters."""
 
 from pathlib import Path
 
 from sandbox.configuration.common import Configuration, Ini
-from sandbox.layout import QUOTAS, REGION, Layout
+from sandbox.layout import DEFAULT_CLUSTER_DRIVER, QUOTAS, REGION, Layout
 
 
 def directories(layout: Layout) -> tuple[Path, ...]:
@@ -20,6 +20,9 @@ def files(c: Configuration) -> dict[str, Ini]:
                 "storage_path": c.layout.data / "magnum/certificates",
             },
             "quotas": dict(QUOTAS["magnum"]),
+            # of images that name none (their property magnum_driver)
+            "drivers": {"default_driver": DEFAULT_CLUSTER_DRIVER},
+            "kubernetes": {"health_polling_interval": 10},
             **{f"{name}_client": {"endpoint_type": "internalURL"} for name in ("nova", "glance", "neutron")},
             "cinder_client": {"region_name": REGION, "endpoint_type": "internalURL"},
             "magnum_client": {"region_name": REGION},
