@@ -129,6 +129,15 @@ class Lookup:
         """A network by its name."""
         return self._find(key, "network", name, lambda opts: openstack.networking.get_network(name=name, opts=opts))
 
+    def cluster_template(self, key: str, name: str) -> Any:
+        """A cluster template of Magnum's by its name."""
+        return self._find(
+            key,
+            "cluster template",
+            name,
+            lambda opts: openstack.containerinfra.get_cluster_template(name=name, opts=opts),
+        )
+
     def _find(self, key: str, kind: str, name: str, find: Callable[[pulumi.InvokeOptions], Any]) -> Any:
         try:
             return find(pulumi.InvokeOptions(provider=self.provider))

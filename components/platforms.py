@@ -11,8 +11,10 @@ from pydantic import BaseModel
 from components import settings
 from components.data import DataPlatform
 from components.hadoop.platform import HadoopYarn
+from components.kubernetes.platform import KubernetesPlatform
 from components.settings.data import Data
 from components.settings.hadoop import Hadoop
+from components.settings.kubernetes import Kubernetes
 
 
 class Built(Protocol):
@@ -31,6 +33,7 @@ class Platform:
 
 PLATFORMS: Mapping[str, Platform] = {
     "hadoop-yarn": Platform(Hadoop, HadoopYarn),
+    "kubernetes": Platform(Kubernetes, KubernetesPlatform),
     "data": Platform(Data, DataPlatform),
 }
 

@@ -97,6 +97,16 @@ class Operator(Model):
         return self.uid or FIRST_UID + zlib.crc32(self.name.encode()) % (LAST_UID - FIRST_UID + 1)
 
 
+def operator_conflicts(operators: Sequence[Operator]) -> list[str]:
+    """What cannot be together in `operators`, each beginning with that key."""
+    names = [operator.name for operator in operators]
+    wrong = [f"operators: {name} is listed twice" for name in sorted({n for n in names if names.count(n) > 1})]
+    for one, other in combinations(operators, 2):
+        if one.user_id == other.user_id and one.name != other.name:
+            wrong.append(f"operators: {one.name} and {other.name} have the same uid {one.user_id}: set another `uid`")
+    return wrong
+
+
 class Share(Model):
     """A CephFS share of the data project, mounted on every host with the deployment's own cephx identity."""
 
@@ -113,12 +123,11 @@ class Deployment(Model):
     cloud: str = Field(min_length=1, description="entry of clouds.yaml for the deployment's project")
     data_cloud: str = Field(min_length=1, description="entry of clouds.yaml for the project that owns the shares")
     network: Network
-    operators: tuple[Operator, ...] = ()
     shares: tuple[Share, ...] = ()
 
     def conflicts(self) -> list[str]:
         """What cannot be together, each beginning with its key."""
-        return [*_shares(self.shares), *_operators(self.operators)]
+        return _shares(self.shares)
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -140,13 +149,4 @@ def _shares(shares: Sequence[Share]) -> list[str]:
             wrong.append(f"shares: two shares are mounted on {first}")
         elif second.startswith(first + "/"):
             wrong.append(f"shares: {second} lies in another share, which is mounted on {first}")
-    return wrong
-
-
-def _operators(operators: Sequence[Operator]) -> list[str]:
-    names = [operator.name for operator in operators]
-    wrong = [f"operators: {name} is listed twice" for name in sorted({n for n in names if names.count(n) > 1})]
-    for one, other in combinations(operators, 2):
-        if one.user_id == other.user_id and one.name != other.name:
-            wrong.append(f"operators: {one.name} and {other.name} have the same uid {one.user_id}: set another `uid`")
     return wrong

@@ -9,7 +9,7 @@ from typing import Any, Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from components.settings.base import Model, Name, Sha512, Url
-from components.settings.common import Deployment, Image
+from components.settings.common import Deployment, Image, Operator, operator_conflicts
 
 DEFAULT_REPLICATION = 2
 # Spark refuses a JVM of less than 1.5 times its 300 MiB of reserved memory (UnifiedMemoryManager).
@@ -115,6 +115,7 @@ class Hadoop(Deployment):
 
     image: Image
     hosts: Hosts
+    operators: tuple[Operator, ...] = ()
     archives: Archives
     python: Python = Python()
     notebook: Notebook = Notebook()
@@ -147,7 +148,8 @@ class Hadoop(Deployment):
 
     def conflicts(self) -> list[str]:
         """What cannot be together, each beginning with its key."""
-        wrong, workers = super().conflicts(), self.hosts.worker.count
+        wrong = [*super().conflicts(), *operator_conflicts(self.operators)]
+        workers = self.hosts.worker.count
         if self.replication > workers:
             wrong.append(
                 f"hdfs.replication is {self.replication}, but hosts.worker.count is {workers}: "

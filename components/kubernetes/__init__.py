@@ -1,0 +1,1 @@
+"""The platform `kubernetes`: a Magnum cluster and what runs on it."""
