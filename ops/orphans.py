@@ -18,6 +18,9 @@ from openstack.connection import Connection
 from ops.cloud import OpsError
 
 WAIT = 120  # seconds for a removed resource to be gone
+WAIT_FOR_CLUSTER = 30 * 60  # the same, for what Magnum made: servers, volumes, load balancers
+NODE_GROUPS = "1.9"  # the version of Magnum's API that has them
+NEVER_FINISHED = ("CREATE_FAILED", "CREATE_IN_PROGRESS")  # states of a cluster or node group
 # What an API answers while something is still being made or taken away.
 NOT_NOW = (openstack.exceptions.BadRequestException, openstack.exceptions.ConflictException)
 UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"  # what pulumi puts in place of a value that it does not know yet
@@ -39,6 +42,7 @@ class Kind:
     used: Callable[[Connection, Any], bool] = lambda _cloud, _found: False
     holds: bool = False
     unfinished: Callable[[Connection, str], Any] = lambda _cloud, _id: None
+    wait: int = WAIT
 
 
 class Unsafe(OpsError):
@@ -117,6 +121,28 @@ def _grants(cloud: Connection, inputs: Inputs) -> Iterator[Any]:
     return (rule for rule in rules if rule.access_to == inputs["accessTo"])
 
 
+def _node_groups(cloud: Connection, inputs: Inputs) -> Iterator[_Relation]:
+    """Those of the cluster with the name that was asked for; openstacksdk does not have them."""
+    magnum: Any = cloud.container_infrastructure_management
+    groups = f"/clusters/{inputs['clusterId']}/nodegroups"
+    listed = magnum.get(groups, microversion=NODE_GROUPS)
+    openstack.exceptions.raise_from_response(listed)
+    for group in listed.json()["nodegroups"]:
+        if group["name"] == inputs["name"]:
+            take_away = partial(magnum.delete, f"{groups}/{group['uuid']}", microversion=NODE_GROUPS)
+            yield _Relation(f"{inputs['clusterId']}/{group['uuid']}", take_away)
+
+
+def _unfinished_cluster(cloud: Connection, cluster_id: str) -> Any:
+    cluster = cloud.container_infrastructure_management.find_cluster(cluster_id)
+    return cluster if cluster and cluster.status in NEVER_FINISHED else None
+
+
+def _has_clusters(cloud: Connection, template: Any) -> bool:
+    clusters = cloud.container_infrastructure_management.clusters()
+    return template.uuid in [cluster.cluster_template_id for cluster in clusters]
+
+
 def _unfinished_server(cloud: Connection, server_id: str) -> Any:
     server = cloud.compute.find_server(server_id)
     return server if server and server.status in ("ERROR", "BUILD") else None
@@ -158,6 +184,19 @@ KINDS: dict[str, Kind] = {
         holds=True,
         unfinished=_unfinished_volume,
     ),
+    "openstack:containerinfra/clusterTemplate:": Kind(
+        lambda c, i: (t for t in c.container_infrastructure_management.cluster_templates() if t.name == i["name"]),
+        lambda c, _, found: c.container_infrastructure_management.delete_cluster_template(found),
+        used=_has_clusters,
+    ),
+    "openstack:containerinfra/cluster:": Kind(
+        lambda c, i: (one for one in c.container_infrastructure_management.clusters() if one.name == i["name"]),
+        lambda c, _, found: c.container_infrastructure_management.delete_cluster(found),
+        holds=True,
+        unfinished=_unfinished_cluster,
+        wait=WAIT_FOR_CLUSTER,
+    ),
+    "openstack:containerinfra/nodeGroup:": Kind(_node_groups, _take_away, wait=WAIT_FOR_CLUSTER),
     "openstack:sharedfilesystem/share:": Kind(
         lambda c, i: (share for share in c.shared_file_system.shares(details=True) if share.name == i["name"]),
         remove=None,
@@ -260,10 +299,11 @@ def discard(cloud: Connection, kind: str, inputs: Inputs, resource_id: str) -> b
 def _remove_all(cloud: Connection, kind: str, inputs: Inputs, look: Callable[[], list[Any]]) -> list[str]:
     """Remove what is found, until nothing is found any more."""
     removed: list[str] = []
-    refused, deadline = "", time.monotonic() + WAIT
+    wait = KINDS[kind].wait
+    refused, deadline = "", time.monotonic() + wait
     while found := look():
         if time.monotonic() > deadline:
-            raise OpsError(f"{kind} {inputs.get('name', '')} is still there {WAIT} s after its removal. {refused}")
+            raise OpsError(f"{kind} {inputs.get('name', '')} is still there {wait} s after its removal. {refused}")
         for one in found:
             if identity(one) not in removed:
                 refused = _try_to_remove(cloud, kind, inputs, one)

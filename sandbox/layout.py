@@ -130,6 +130,7 @@ NODE = "node"  # its servers boot the tree of Kubernetes nodes
 DEFAULT_CLUSTER_DRIVER, CLUSTER_API_DRIVER = "k8s_fedora_coreos", "k8s_capi_helm"  # Magnum's drivers
 BUS, SCSI = "hw_disk_bus", "scsi"  # Nova's own image property: how a server's disks are named
 IDLE_IMAGE, BARE_IMAGE, SCSI_IMAGE = "Debian-12-idle", "Debian-12-bare", "Debian-12-scsi"
+IDLE_CLUSTER_IMAGE = "fedora-coreos-38-idle"
 IMAGES = (
     Image("Debian-12", "debian"),
     Image(IDLE_IMAGE, "debian", ((BOOT, NOTHING),)),
@@ -138,7 +139,7 @@ IMAGES = (
     Image("Fedora-30-1.2", "fedora"),
     Image("Fedora-31-1.0", "fedora"),
     Image("fedora-coreos-38", "fedora-coreos", ((TREE, NODE),)),
-    Image("fedora-coreos-38-idle", "fedora-coreos", ((BOOT, NOTHING),)),
+    Image(IDLE_CLUSTER_IMAGE, "fedora-coreos", ((BOOT, NOTHING),)),
     Image("ubuntu-22.04-kube", "ubuntu", ((TREE, NODE), ("magnum_driver", CLUSTER_API_DRIVER))),
 )
 

@@ -25,6 +25,8 @@ print(json.dumps({
     "shares": sorted(shares.values()),
     "access_rules": sorted(f"{name} {rule.access_to} {rule.access_level}" for share, name in shares.items()
                            for rule in c.shared_file_system.access_rules(share)),
+    "clusters": names(c.container_infrastructure_management.clusters()),
+    "cluster_templates": names(c.container_infrastructure_management.cluster_templates()),
     "containers": names(c.object_store.containers()),
 }))
 """

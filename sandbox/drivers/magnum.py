@@ -29,7 +29,7 @@ from sandbox.layout import Layout
 LOG = log.getLogger(__name__)
 STATUS = fields.ClusterStatus
 DEFAULT_TIMEOUT = 60  # minutes: Magnum's default for create_timeout
-HANDED_OVER = timedelta(seconds=30)  # after which a conductor that was killed does not make the node groups any more
+HANDED_OVER = timedelta(seconds=30)  # in which a conductor makes node groups and certificates, or has been killed
 
 
 class KubernetesDriver(driver.Driver):  # type: ignore[misc]
@@ -82,9 +82,9 @@ class KubernetesDriver(driver.Driver):  # type: ignore[misc]
             self._settle(cluster, verb, state)
 
     def _step(self, context: Any, cluster: Any) -> State:
-        if not cluster.nodegroups:
+        if not cluster.stack_id:
             if datetime.now(UTC) - cluster.created_at.replace(tzinfo=UTC) > HANDED_OVER:
-                raise Failed("the conductor was ended before it had made the node groups")
+                raise Failed("the conductor was ended before it had handed the cluster over")
             return State("the conductor")
         record = _record(cluster)
 

@@ -9,10 +9,8 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import boto3
 import pytest
@@ -195,39 +193,6 @@ def test_user_data_over_novas_limit_of_65535_characters_is_refused(name: str, si
     else:
         with pytest.raises(ApiError, match="400"):
             idle_server(api, name, b"#" * size)
-
-
-def test_a_magnum_cluster_can_be_read_as_soon_as_the_api_has_answered(name: str) -> None:
-    api = Api(LAYOUT, FIRST)
-    api.post(Port.NOVA, "/v2.1/os-keypairs", {"keypair": {"name": name, "public_key": PUBLIC_KEY}})
-    flavor = "general.v1.tiny"
-    template = api.post(
-        Port.MAGNUM,
-        "/v1/clustertemplates",
-        {
-            "name": name,
-            "image_id": "fedora-coreos-38",
-            "coe": "kubernetes",
-            "external_network_id": PROVIDER_NETWORKS[0].name,
-            "flavor_id": flavor,
-            "master_flavor_id": flavor,
-            "keypair_id": name,
-            "docker_volume_size": 10,
-        },
-    )
-    order = {"name": name, "cluster_template_id": template["uuid"], "keypair": name, "master_count": 1, "node_count": 2}
-    path = f"/v1/clusters/{api.post(Port.MAGNUM, '/v1/clusters', order)['uuid']}"
-    assert api.get(Port.MAGNUM, path)["master_count"] == 1
-    until(lambda: api.get(Port.MAGNUM, path)["status"], "CREATE_COMPLETE")
-    address = IPv4Address(urlsplit(api.get(Port.MAGNUM, path)["api_address"]).hostname or "")
-    assert not any(address in network.cidr for network in PROVIDER_NETWORKS), "Neutron may give it to a floating IP"
-    api.delete(Port.MAGNUM, path)
-    until(gone(lambda: api.get(Port.MAGNUM, path)), True)
-    api.delete(Port.MAGNUM, f"/v1/clustertemplates/{template['uuid']}")
-    api.delete(Port.NOVA, f"/v2.1/os-keypairs/{name}")
-
-
-PUBLIC_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIEB6mOG4Bhn6uZyUdhXhRYSjqOXUOhpVJ5hWcsFzlHjH test"
 
 
 def test_objects_are_put_copied_and_deleted_by_s3(name: str) -> None:

@@ -1,0 +1,255 @@
+"""The platform `kubernetes` and Magnum's clusters, by the real engine and providers; nodes boot nothing here.
+
+(That nodes run pods is what tests/kubernetes proves.)
+"""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+import yaml
+
+from sandbox import project
+from sandbox.layout import CLUSTER_API_DRIVER, DEFAULT_CLUSTER_DRIVER, IDLE_CLUSTER_IMAGE, Layout, Port
+from sandbox.namespaces import inside
+from sandbox.services.api import Api, ApiError
+from tests.conftest import ROOT, Sandbox
+from tests.leftovers import everything
+from tests.stack import Stack
+
+LAYOUT = Layout(ROOT)
+CLOUD = "iris-gaia-dev"
+PATIENCE = 120  # seconds for a cluster to become what it should be
+TINY = "general.v1.tiny"
+
+
+def config(**cluster: Any) -> dict[str, Any]:
+    """What gaia-dev is on the sandbox, with an image whose servers boot nothing."""
+    values = {key.removeprefix("gaia:"): value for key, value in project.config(LAYOUT, "gaia-dev").items()}
+    values["cluster"] = {**values["cluster"], "image": IDLE_CLUSTER_IMAGE, **cluster}
+    return values
+
+
+# ---- the platform
+
+
+@pytest.fixture(scope="module")
+def before(cloud: Sandbox) -> dict[str, list[str]]:
+    return everything(cloud, CLOUD)
+
+
+@pytest.fixture(scope="module")
+def stack(cloud: Sandbox, before: dict[str, list[str]], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    made = Stack(cloud, tmp_path_factory.mktemp("stack"), "cluster", config())
+    yield made
+    made.ops("recover", check=False)
+    made.destroy()
+    assert everything(cloud, CLOUD) == before
+
+
+def nodes(stack: Stack) -> list[str]:
+    """The servers of the stack's cluster, without the piece of their names that differs each time."""
+    names = everything(stack.sandbox, CLOUD)["servers"]
+    return [name.replace(name.removeprefix(f"{stack.name}-").partition("-")[0], "ID", 1) for name in names]
+
+
+def test_an_up_that_was_killed_while_magnum_made_the_cluster_is_completed_by_the_next_one(stack: Stack) -> None:
+    with stack.going_up() as engine:
+        stack.stop_when_pending("containerinfra/cluster:", engine)  # and killed
+    assert "containerinfra/cluster:" in stack.ops("recover").stdout
+    stack.up()
+    stack.pulumi("preview", "--refresh", "--expect-no-changes")
+    assert nodes(stack) == ["cluster-ID-master-0", "cluster-ID-node-0", "cluster-ID-node-1"]
+    assert len(everything(stack.sandbox, CLOUD)["clusters"]) == 1
+
+
+def test_the_kubeconfig_leads_to_the_clusters_floating_ip_and_is_a_secret(stack: Stack) -> None:
+    found = stack.outputs()
+    kubeconfig = yaml.safe_load(found["kubeconfig"])
+    assert kubeconfig["clusters"][0]["cluster"]["server"] == found["cluster"]["api"]
+    assert found["cluster"]["api"].split("/")[2].split(":")[0] in everything(stack.sandbox, CLOUD)["floating_ips"]
+    key = kubeconfig["users"][0]["user"]["client-key-data"]
+    assert key not in stack.state()
+    assert key not in str(stack.outputs(secrets=False))
+
+
+def test_more_workers_and_a_node_group_change_the_cluster_and_replace_nothing(stack: Stack) -> None:
+    stack.configure(config(workers={"flavor": TINY, "count": 3}, node_groups={"spark": {"flavor": TINY, "count": 1}}))
+    assert stack.operations() == {
+        "update": ["openstack:containerinfra/cluster:Cluster cluster"],
+        "create": ["openstack:containerinfra/nodeGroup:NodeGroup spark"],
+    }
+    stack.up()
+    stack.assert_unchanged()
+    assert {"cluster-ID-node-2", "cluster-ID-spark-0"} < set(nodes(stack))
+
+
+def test_a_magnum_that_is_killed_goes_on_where_it_was(stack: Stack) -> None:
+    stack.configure(config(workers={"flavor": TINY, "count": 4}))  # and no node group any more
+    with stack.going_up() as engine:
+        stack.stop_when_pending("containerinfra/", engine)
+        stack.sandbox.kill("magnum")
+        stack.sandbox.up()
+        engine.send_signal(signal.SIGCONT)
+        ended = engine.wait(timeout=PATIENCE)
+    if ended:  # the provider asked in the second in which nobody answered
+        stack.ops("recover")
+        stack.up()
+    stack.pulumi("preview", "--refresh", "--expect-no-changes")
+    assert nodes(stack) == ["cluster-ID-master-0", *(f"cluster-ID-node-{number}" for number in range(4))]
+
+
+def test_a_delete_that_fails_once_says_why_and_the_next_destroy_goes_on(stack: Stack) -> None:
+    fault = ["fault", "nova", "--status", "500", "--method", "DELETE", "--path", "/servers/"]
+    subprocess.run([stack.sandbox.cloud, *fault], check=True)
+    said = stack.pulumi("destroy", "--yes", "--skip-preview", check=False)
+    assert said.returncode != 0
+    assert "DELETE_FAILED" in said.stdout
+    stack.destroy()
+    assert everything(stack.sandbox, CLOUD)["servers"] == []
+
+
+# ---- Magnum itself
+
+
+class Magnum:
+    """Magnum's API, for one project with a network of its own."""
+
+    def __init__(self, name: str) -> None:
+        self.api, self.name = Api(LAYOUT, CLOUD), name
+        self._undo: list[tuple[Port, str]] = []
+        network = self._neutron("networks", "network", name=name)
+        subnet = self._neutron("subnets", "subnet", network_id=network, ip_version=4, cidr="10.10.0.0/24")
+        [external] = self.api.get(Port.NEUTRON, "/v2.0/networks?name=internet")["networks"]
+        router = self._neutron("routers", "router", name=name, external_gateway_info={"network_id": external["id"]})
+        self.interface = (f"/v2.0/routers/{router}", {"subnet_id": subnet})
+        self.api.call("PUT", Port.NEUTRON, f"{self.interface[0]}/add_router_interface", self.interface[1])
+        self.networks = {"fixed_network": network, "fixed_subnet": subnet}
+
+    def _neutron(self, path: str, kind: str, **values: Any) -> str:
+        made = str(self.api.post(Port.NEUTRON, f"/v2.0/{path}", {kind: values})[kind]["id"])
+        self._undo.insert(0, (Port.NEUTRON, f"/v2.0/{path}/{made}"))
+        return made
+
+    def close(self) -> None:
+        self.api.call("PUT", Port.NEUTRON, f"{self.interface[0]}/remove_router_interface", self.interface[1])
+        for port, path in self._undo:
+            self.api.delete(port, path)
+
+    def template(self, driver: str) -> str:
+        order: dict[str, Any] = {"name": self.name, "image_id": IDLE_CLUSTER_IMAGE, "coe": "kubernetes", "driver": driver}
+        order |= {"external_network_id": "internet", "flavor_id": TINY, "master_flavor_id": TINY}
+        order |= {"labels": {"kube_tag": "v1.34.9", "of": "template"}}
+        made = str(self.api.post(Port.MAGNUM, "/v1/clustertemplates", order)["uuid"])
+        self._undo.insert(0, (Port.MAGNUM, f"/v1/clustertemplates/{made}"))
+        return made
+
+    def order(self, driver: str = DEFAULT_CLUSTER_DRIVER, **values: Any) -> str:
+        """Ask for a cluster; its path."""
+        order = {"name": self.name, "cluster_template_id": self.template(driver), **self.networks, **values}
+        return f"/v1/clusters/{self.api.post(Port.MAGNUM, '/v1/clusters', order)['uuid']}"
+
+    def wait(self, path: str, *until: str) -> dict[str, Any]:
+        """The cluster, once its status is one of these. Raises ApiError when it is gone."""
+        deadline = time.monotonic() + PATIENCE
+        while (found := self.api.get(Port.MAGNUM, path))["status"] not in until:
+            assert time.monotonic() < deadline, found
+            time.sleep(0.2)
+        return dict(found)
+
+    def delete(self, path: str) -> None:
+        self.api.delete(Port.MAGNUM, path)
+        with pytest.raises(ApiError, match="404"):
+            self.wait(path, "DELETE_FAILED")
+
+    def indexes(self) -> list[str]:
+        """What its servers' names end in."""
+        servers = self.api.get(Port.NOVA, "/v2.1/servers")["servers"]
+        return sorted("-".join(server["name"].split("-")[-2:]) for server in servers if self.name in server["name"])
+
+
+@pytest.fixture
+def magnum(cloud: Sandbox, request: pytest.FixtureRequest) -> Iterator[Magnum]:
+    assert cloud.root == ROOT
+    with inside(LAYOUT.namespace):
+        made = Magnum(f"m{abs(hash(request.node.name)) % 10**6}")
+        yield made
+        made.close()
+
+
+def test_a_cluster_can_be_read_as_soon_as_the_api_has_answered_and_has_merged_labels(magnum: Magnum) -> None:
+    path = magnum.order(node_count=1, labels={"of": "cluster"}, merge_labels=True)
+    assert magnum.api.get(Port.MAGNUM, path)["labels"] == {"kube_tag": "v1.34.9", "of": "cluster"}
+    made = magnum.wait(path, "CREATE_COMPLETE")
+    assert made["api_address"] == f"https://{made['master_addresses'][0]}:6443"
+    assert magnum.indexes() == ["master-0", "node-0"]
+    magnum.delete(path)
+
+
+def test_a_cluster_that_is_resized_loses_the_nodes_that_are_named(magnum: Magnum) -> None:
+    path = magnum.order(node_count=3)
+    magnum.wait(path, "CREATE_COMPLETE")
+    magnum.api.post(Port.MAGNUM, f"{path}/actions/resize", {"node_count": 2, "nodes_to_remove": ["1"]})
+    magnum.wait(path, "UPDATE_COMPLETE")
+    assert magnum.indexes() == ["master-0", "node-0", "node-2"]
+    magnum.delete(path)
+
+
+def test_an_upgrade_replaces_the_workers_one_by_one_and_keeps_the_master(magnum: Magnum) -> None:
+    path = magnum.order(node_count=2)
+    magnum.wait(path, "CREATE_COMPLETE")
+    before = {s["name"]: s["id"] for s in magnum.api.get(Port.NOVA, "/v2.1/servers")["servers"]}
+    other = magnum.api.get(Port.MAGNUM, path)["cluster_template_id"]
+    values = {k: v for k, v in magnum.api.get(Port.MAGNUM, f"/v1/clustertemplates/{other}").items() if v is not None}
+    for key in ("uuid", "links", "created_at", "updated_at", "project_id", "user_id", "cluster_distro"):
+        values.pop(key, None)
+    values |= {"name": f"{magnum.name}-next", "labels": {"kube_tag": "v1.35.0"}}
+    following = magnum.api.post(Port.MAGNUM, "/v1/clustertemplates", values)["uuid"]
+    magnum.api.post(Port.MAGNUM, f"{path}/actions/upgrade", {"cluster_template": following, "max_batch_size": 1})
+    magnum.wait(path, "UPDATE_COMPLETE")
+    after = {s["name"]: s["id"] for s in magnum.api.get(Port.NOVA, "/v2.1/servers")["servers"]}
+    assert after.keys() == before.keys()
+    assert [name.rpartition("-")[0][-6:] for name in after if after[name] == before[name]] == ["master"]
+    magnum.delete(path)
+    magnum.api.delete(Port.MAGNUM, f"/v1/clustertemplates/{following}")
+
+
+def test_what_the_project_has_no_room_for_fails_with_the_clouds_own_words(magnum: Magnum) -> None:
+    path = magnum.order(node_count=60)
+    assert "Quota exceeded" in magnum.wait(path, "CREATE_FAILED")["status_reason"]
+    magnum.delete(path)
+    assert magnum.indexes() == []
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [({"master_count": 3}, "one master"), ({"fixed_network": None, "fixed_subnet": None}, "fixed_network")],
+    ids=["masters", "network"],
+)
+def test_what_this_sandbox_cannot_do_is_said(magnum: Magnum, values: dict[str, Any], said: str) -> None:
+    given = {key: value for key, value in values.items() if value is not None}
+    for key in values.keys() - given.keys():
+        magnum.networks.pop(key)
+    path = magnum.order(node_count=1, **given)
+    assert said in magnum.wait(path, "CREATE_FAILED")["status_reason"]
+    magnum.delete(path)
+
+
+def test_cluster_apis_driver_makes_one_group_after_the_other_and_each_of_one_node_at_least(magnum: Magnum) -> None:
+    path = magnum.order(CLUSTER_API_DRIVER, node_count=0)
+    assert "one node at least" in magnum.wait(path, "CREATE_FAILED")["status_reason"]
+    magnum.delete(path)
+    path = magnum.order(CLUSTER_API_DRIVER, node_count=1)
+    seen: list[list[str]] = []
+    until: Callable[[], str] = lambda: str(magnum.api.get(Port.MAGNUM, path)["status"])  # noqa: E731
+    while until() != "CREATE_COMPLETE":
+        seen.append(magnum.indexes())
+        time.sleep(0.1)
+    assert ["master-0"] in seen
+    assert ["node-0"] not in seen
+    magnum.delete(path)
