@@ -35,6 +35,7 @@ class Port(enum.IntEnum):
     KEYSTONE = 5000
     SWIFT = 8080
     NOVA = 8774
+    METADATA = 8775  # for the metadata daemon alone: on 127.0.0.1, without TLS
     CINDER = 8776
     PLACEMENT = 8778
     MANILA = 8786
@@ -73,6 +74,7 @@ PROVIDER_NETWORKS = (INTERNET, STORAGE)
 # A cluster without machines says that its API is here: nothing is, and Neutron gives none of these to anybody.
 CLUSTERS = IPv4Network("198.51.100.0/24")
 API = INTERNET.gateway  # where operators, hosts and pods reach the APIs, by TLS
+METADATA = IPv4Address("169.254.169.254")  # on every router, port 80
 MIRROR = IPv4Address("203.0.113.2")  # in the sandbox's namespace, port 80
 OPERATOR_STORAGE = IPv4Address("10.206.0.2")  # the sandbox's namespace's leg in the storage network
 CEPH_MONITOR = IPv4Address("10.206.1.1")  # in the storage namespace

@@ -24,8 +24,8 @@ from sandbox.processes import CommandError, in_namespace, run
 from sandbox.services import database
 from sandbox.services.launcher import PROJECTS
 
-FABRIC, MIRROR = "fabric", "mirror"
-DATA_PLANE = (FABRIC, MIRROR)
+FABRIC, METADATA, MIRROR = "fabric", "metadata", "mirror"
+DATA_PLANE = (FABRIC, METADATA, MIRROR)
 PATIENCE = "240"  # seconds for the services to be ready: 10 are enough, on a machine that does nothing else
 
 
