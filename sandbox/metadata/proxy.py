@@ -1,49 +1,19 @@
-"""Asks Nova's metadata API in a server's name, which Nova believes because of a shared secret."""
+"""Answers hosts: finds out which server asks, and asks Nova in its name."""
 
-import hashlib
-import hmac
-from dataclasses import dataclass
-from http.client import HTTPConnection, HTTPException
+from http.client import HTTPException
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from socket import SOL_IP
 
 import pymysql
 
 from sandbox.configuration.secrets import secrets_of
-from sandbox.layout import LOOPBACK, Layout, Port
-from sandbox.metadata.tables import Server, server_at
+from sandbox.layout import Layout
+from sandbox.metadata.nova import ask, headers
+from sandbox.metadata.tables import server_at
 
-TIMEOUT = 60.0  # seconds: for Nova, and for a client that says nothing
+TIMEOUT = 60.0  # seconds that a client may say nothing
 IP_FREEBIND = 15  # of Linux; Python has no name for it before 3.12
 LARGEST = 64 * 1024  # bytes of a request's body: a password that a guest has made, at most
-
-
-@dataclass(frozen=True)
-class Answer:
-    status: int
-    kind: str
-    body: bytes
-
-
-def headers(server: Server, address: str, secret: str) -> dict[str, str]:
-    """What Neutron's agent tells Nova of who asks; nothing that the client has said is among it."""
-    return {
-        "X-Forwarded-For": address,
-        "X-Instance-ID": server.id,
-        "X-Tenant-ID": server.project_id,
-        "X-Instance-ID-Signature": hmac.new(secret.encode(), server.id.encode(), hashlib.sha256).hexdigest(),
-    }
-
-
-def ask(method: str, path: str, body: bytes, told: dict[str, str]) -> Answer:
-    """Nova's answer. Raises OSError or HTTPException while it does not answer."""
-    connection = HTTPConnection(LOOPBACK, int(Port.METADATA), timeout=TIMEOUT)
-    try:
-        connection.request(method, path, body or None, told)
-        response = connection.getresponse()
-        return Answer(response.status, response.headers.get("Content-Type", "text/plain"), response.read())
-    finally:
-        connection.close()
 
 
 def handler(layout: Layout, router: str) -> type[BaseHTTPRequestHandler]:

@@ -1,22 +1,15 @@
 """Which server has an address, in one of the networks of a router."""
 
-from dataclasses import dataclass
-
 import pymysql
 
 from sandbox.layout import Layout
+from sandbox.metadata.nova import Server
 
 QUERY = """
 SELECT p.device_id, p.project_id FROM ports p JOIN ipallocations a ON a.port_id = p.id
 WHERE a.ip_address = %s AND p.device_owner LIKE 'compute:%%' AND p.network_id IN (
   SELECT network_id FROM ports WHERE device_owner = 'network:router_interface' AND device_id LIKE %s)
 """
-
-
-@dataclass(frozen=True)
-class Server:
-    id: str
-    project_id: str
 
 
 def server_at(layout: Layout, router: str, address: str) -> Server | None:
