@@ -129,7 +129,9 @@ QUOTAS = {
 }
 
 BOOT, NOTHING = "sandbox_boot", "nothing"  # an image property: servers of such an image boot nothing, for scale
-TREE, BARE = "sandbox_tree", "bare"  # its servers boot the bare tree, on which packages are still to be installed
+# What its servers boot, instead of the tree with the platform's packages: one on which packages are still to be
+# installed, or that of a Kubernetes node
+TREE, BARE, NODE = "sandbox_tree", "bare", "node"
 BUS, SCSI = "hw_disk_bus", "scsi"  # Nova's own image property: how a server's disks are named
 IDLE_IMAGE, BARE_IMAGE, SCSI_IMAGE = "Debian-12-idle", "Debian-12-bare", "Debian-12-scsi"
 IMAGES = (
@@ -139,7 +141,7 @@ IMAGES = (
     Image(SCSI_IMAGE, "debian", ((BUS, SCSI), ("hw_scsi_model", "virtio-scsi"))),
     Image("Fedora-30-1.2", "fedora"),
     Image("Fedora-31-1.0", "fedora"),
-    Image("fedora-coreos-38", "fedora-coreos"),
+    Image("fedora-coreos-38", "fedora-coreos", ((TREE, NODE),)),
 )
 
 PROJECTS = ("iris-gaia-dev", "iris-gaia-test", "iris-gaia-prod", "iris-gaia-data", "iris-gaia-demo")
@@ -185,7 +187,7 @@ class Layout:
 
     @property
     def image(self) -> Path:
-        """The hosts' image: the tree `bare/`, the layer `platform/` over it, and the stamp `done`."""
+        """The hosts' image: the tree `bare/`, the layers `platform/` and `node/` over it, stamps of what is done."""
         return self.cache / "image"
 
     @property
