@@ -54,7 +54,7 @@ class NodeLayer:
     def build(self) -> None:
         """Make it, unless it is there. Raises CommandError."""
         content = self._content_hash()
-        if self._stamp.is_file() and self._stamp.read_text() == content:
+        if self._target.is_dir() and self._stamp.is_file() and self._stamp.read_text() == content:
             print(f"image: {self._target} is current", flush=True)
             return
         if str(self._target) in Path("/proc/self/mounts").read_text():
