@@ -52,12 +52,10 @@ class Cluster:
         with inside(LAYOUT.namespace):
             os.environ["OS_CLIENT_CONFIG_FILE"] = str(LAYOUT.clouds_yaml)
             cluster = cls(openstack.connect(cloud=CLOUD), directory)
-            try:
-                cluster.build()
-                cluster.wait_until_ready()
-                yield cluster
-            finally:
-                cluster.demolish()
+            cluster.build()
+            cluster.wait_until_ready()
+            yield cluster
+            cluster.demolish()
 
     # -- what it is made of
     def build(self) -> None:
