@@ -20,8 +20,8 @@ demo-down: ## remove the demo and stop the sandbox
 	@$(PYTHON) -m demo down
 
 .PHONY: test
-test: check test-unit test-render ## every check and every test; cloud and hosts share one sandbox
-	$(PYTEST) tests/cloud tests/hosts
+test: check test-unit test-render tools-kubernetes ## every check and every test; the last three tiers share one sandbox
+	$(PYTEST) tests/kubernetes tests/cloud tests/hosts
 
 .PHONY: check
 check: tools ## style and types
@@ -43,6 +43,10 @@ test-cloud: tools ## the real engine and providers against the sandbox; its serv
 .PHONY: test-hosts
 test-hosts: tools ## servers that boot, jobs that run
 	$(PYTEST) tests/hosts
+
+.PHONY: test-kubernetes
+test-kubernetes: tools-kubernetes ## clusters whose nodes boot and whose pods run
+	$(PYTEST) tests/kubernetes
 
 .PHONY: lock
 lock: tools ## lock the Python packages of requirements*.in

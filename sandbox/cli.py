@@ -50,7 +50,10 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     up = commands.add_parser("up", help="start or repair the sandbox")
     up.add_argument("--label", default="", help="what a new cloud is for; it keeps that for its life (`tests`)")
-    commands.add_parser("build", help="make what is made once, start nothing")
+    building = commands.add_parser("build", help="make what is made once, start nothing")
+    building.add_argument(
+        "--nodes", action="store_true", help="and what Kubernetes nodes boot (`make tools-kubernetes`)"
+    )
     commands.add_parser("down", help="stop it, keep its state")
     commands.add_parser("status", help="what runs")
     commands.add_parser("reset", help="stop it, throw its state away")
@@ -122,8 +125,10 @@ def _dispatch(given: argparse.Namespace) -> int:
     if given.command == "up":
         lifecycle.up(layout, given.label, say)
         operators.prepare(layout)
+    elif given.command == "build":
+        lifecycle.build(layout, say, nodes=given.nodes)
     else:
-        {"build": lifecycle.build, "down": lifecycle.down, "reset": lifecycle.reset}[given.command](layout, say)
+        {"down": lifecycle.down, "reset": lifecycle.reset}[given.command](layout, say)
     return 0
 
 

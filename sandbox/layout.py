@@ -35,6 +35,7 @@ class Port(enum.IntEnum):
     KEYSTONE = 5000
     SWIFT = 8080
     NOVA = 8774
+    METADATA = 8775  # for the metadata daemon alone: on 127.0.0.1, without TLS
     CINDER = 8776
     PLACEMENT = 8778
     MANILA = 8786
@@ -71,6 +72,7 @@ INTERNET = _provider("internet", "br-internet", "203.0.113.0/24", "203.0.113.1",
 STORAGE = _provider("cumulus-internal", "br-storage", "10.206.0.0/16", "10.206.0.1", "10.206.2.1", "10.206.250.250")
 PROVIDER_NETWORKS = (INTERNET, STORAGE)
 API = INTERNET.gateway  # where operators, hosts and pods reach the APIs, by TLS
+METADATA = IPv4Address("169.254.169.254")  # on every router, port 80
 MIRROR = IPv4Address("203.0.113.2")  # in the sandbox's namespace, port 80
 OPERATOR_STORAGE = IPv4Address("10.206.0.2")  # the sandbox's namespace's leg in the storage network
 CEPH_MONITOR = IPv4Address("10.206.1.1")  # in the storage namespace
@@ -125,8 +127,9 @@ QUOTAS = {
 }
 
 BOOT, NOTHING = "sandbox_boot", "nothing"  # an image property: servers of such an image boot nothing, for scale
-TREE, BARE = "sandbox_tree", "bare"  # its servers boot the bare tree, on which packages are still to be installed
-NODE = "node"  # its servers boot the tree of Kubernetes nodes
+# What its servers boot, instead of the tree with the platform's packages: one on which packages are still to be
+# installed, or that of a Kubernetes node
+TREE, BARE, NODE = "sandbox_tree", "bare", "node"
 DEFAULT_CLUSTER_DRIVER, CLUSTER_API_DRIVER = "k8s_fedora_coreos", "k8s_capi_helm"  # Magnum's drivers
 BUS, SCSI = "hw_disk_bus", "scsi"  # Nova's own image property: how a server's disks are named
 IDLE_IMAGE, BARE_IMAGE, SCSI_IMAGE = "Debian-12-idle", "Debian-12-bare", "Debian-12-scsi"
@@ -186,7 +189,7 @@ class Layout:
 
     @property
     def image(self) -> Path:
-        """The hosts' image: the tree `bare/`, the layer `platform/` over it, and the stamp `done`."""
+        """The hosts' image: the tree `bare/`, the layers `platform/` and `node/` over it, stamps of what is done."""
         return self.cache / "image"
 
     @property

@@ -24,8 +24,8 @@ from sandbox.processes import CommandError, in_namespace, run
 from sandbox.services import database
 from sandbox.services.launcher import PROJECTS
 
-FABRIC, MIRROR = "fabric", "mirror"
-DATA_PLANE = (FABRIC, MIRROR)
+FABRIC, METADATA, MIRROR = "fabric", "metadata", "mirror"
+DATA_PLANE = (FABRIC, METADATA, MIRROR)
 PATIENCE = "240"  # seconds for the services to be ready: 10 are enough, on a machine that does nothing else
 
 
@@ -83,10 +83,12 @@ DAEMONS = (database.NAME, *ceph.DAEMONS, *PROJECTS, *DATA_PLANE)
 
 
 # -- build
-def build(layout: Layout, say: Progress) -> None:
-    """Make everything that is made once and kept; what is there is left alone."""
+def build(layout: Layout, say: Progress, *, nodes: bool) -> None:
+    """Make everything that is made once and kept, with `nodes` also what only Kubernetes nodes boot."""
     with exclusive(layout):
         _provide(layout, say)
+        if nodes:
+            _part(layout, "sandbox.image", say, "--nodes")
         say("packages, services, image and mirror are there")
 
 
@@ -142,9 +144,10 @@ def _provide(layout: Layout, say: Progress) -> None:
     _part(layout, "sandbox.mirror", say)
 
 
-def _part(layout: Layout, module: str, say: Progress) -> None:
+def _part(layout: Layout, module: str, say: Progress, *options: str) -> None:
     """Let a part build what it needs; it knows itself whether there is anything to do, and shows its progress."""
-    status = processes.show([layout.python, "-m", module, "build"], layout.environment(), lambda line: say(line))
+    argv = [layout.python, "-m", module, "build", *options]
+    status = processes.show(argv, layout.environment(), lambda line: say(line))
     if status:
         raise SandboxError(f"`python3 -m {module} build` failed with status {status}: see the lines above.")
 

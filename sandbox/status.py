@@ -20,6 +20,7 @@ PORTS = {
     "manila": f"{Port.MANILA:d}",
     "magnum": f"{Port.MAGNUM:d}",
     "swift": f"{Port.SWIFT:d}",
+    "metadata": "80",
     "mirror": "80",
     ceph.MON: "3300,6789",
 }

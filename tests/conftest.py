@@ -46,10 +46,10 @@ class Sandbox:
         if os.geteuid() != 0:
             pytest.fail("the sandbox needs root: run the tests as root, or only `make test-unit`")
 
-    def build(self) -> None:
+    def build(self, *options: str) -> None:
         """What it makes once, and nothing more."""
         self._needs_root()
-        subprocess.run([self.cloud, "build"], check=True)
+        subprocess.run([self.cloud, "build", *options], check=True)
 
     def refuse_another(self) -> None:
         """Fail if the checkout's cloud is somebody's; one whose first start was interrupted is nobody's."""

@@ -15,7 +15,7 @@ from toolchain.versions import VERSIONS, number
 HERE = Path(__file__).resolve().parent
 BUILT = shell.TOOLS / "build"
 
-# Reproducible, without a C compiler, and only what go.mod and go.sum name.
+# Reproducible, without a C compiler if none is asked for, and only what go.mod and go.sum name.
 ENVIRONMENT = {
     "GOFLAGS": "-mod=readonly -trimpath -buildvcs=false",
     "CGO_ENABLED": "0",
@@ -32,6 +32,19 @@ class Module:
     packages: tuple[str, ...]
     first: str  # how long a first build takes, for the reader
     versions: tuple[tuple[str, str, str], ...]  # package, its variable, the version that the linker puts there
+    tags: tuple[str, ...] = ()
+    cgo: bool = False  # needs a C compiler
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return {**ENVIRONMENT, "CGO_ENABLED": str(int(self.cgo))}
+
+    def flags(self) -> list[str]:
+        linked = dict.fromkeys(self.packages, "-s -w")
+        for package, variable, version in self.versions:
+            linked[package] += f" -X {variable}={version}"
+        flags = [f"-ldflags={package}={options}" for package, options in linked.items()]
+        return [*flags, f"-tags={','.join(self.tags)}"]
 
     @property
     def folder(self) -> Path:
@@ -45,7 +58,7 @@ class Module:
     def programs(self) -> list[Path]:
         return [self.result / re.sub(r"/v\d+$", "", package).rsplit("/", 1)[-1] for package in self.packages]
 
-    @cache  # noqa: B019 - there are three modules, for the life of the process
+    @cache  # noqa: B019 - there are few modules, for the life of the process
     def state(self) -> str:
         sources = (
             f for f in self.folder.rglob("*") if f.suffix in {".go", ".mod", ".sum"} and not f.name.endswith("_test.go")
@@ -58,7 +71,7 @@ class Module:
 
 def needed() -> tuple[int, ...]:
     """The Go version that the modules ask for."""
-    mods = (re.search(r"^go (\S+)$", f.read_text(), re.M) for f in HERE.glob("*/go.mod"))
+    mods = (re.search(r"^go (\S+)$", f.read_text(), re.M) for f in HERE.rglob("go.mod"))
     return max(number(match[1]) for match in mods if match)
 
 
@@ -119,9 +132,8 @@ def build(module: Module) -> None:
         return
     shell.say(f"building {module.name} (first time about {module.first})")
     module.result.mkdir(parents=True, exist_ok=True)
-    flags = [f"-ldflags={package}=-s -w -X {variable}={version}" for package, variable, version in module.versions]
-    command = [go_command(), "build", *flags, "-o", f"{module.result}/", *module.packages]
-    shell.run(f"build {module.name}", command, cwd=module.folder, env=ENVIRONMENT)
+    command = [go_command(), "build", *module.flags(), "-o", f"{module.result}/", *module.packages]
+    shell.run(f"build {module.name}", command, cwd=module.folder, env=module.environment)
     shell.finish(f"build-{module.name}", module.state())
     shell.say(f"{module.name} is built")
 

@@ -3,11 +3,11 @@
 import argparse
 import fcntl
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 
-from toolchain import golang, pulumi, python, shell
+from toolchain import golang, nodes, pulumi, python, shell
 
 
 @contextmanager
@@ -29,23 +29,28 @@ def interrupt(*_: object) -> None:
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python3 -m toolchain", description=__doc__)
-    parser.add_argument(
+    only = parser.add_mutually_exclusive_group()
+    only.add_argument(
         "--only-build-providers",
         action="store_true",
         help="build the providers from source, also where the official ones are in use (the tests compare them)",
     )
-    only_providers = parser.parse_args().only_build_providers
+    only.add_argument(
+        "--only-kubernetes", action="store_true", help="build what the machines of a Kubernetes cluster run"
+    )
+    given = parser.parse_args()
     signal.signal(signal.SIGTERM, interrupt)
-    return shell.told(partial(install, only_providers))
+    steps = [pulumi.provide, python.make_venv]
+    if given.only_build_providers:
+        steps = [partial(golang.build, pulumi.PROVIDERS)]
+    elif given.only_kubernetes:
+        steps = [nodes.provide]
+    return shell.told(partial(install, steps))
 
 
-def install(only_providers: bool) -> None:
-    """Bring everything, or only build the providers. Raises shell.Problem."""
+def install(steps: list[Callable[[], None]]) -> None:
+    """What every step needs, then the steps at the same time. Raises shell.Problem."""
     with alone():
         python.install_uv()
-        if only_providers:
-            golang.build(pulumi.PROVIDERS)
-        else:
-            shell.in_parallel(pulumi.provide, python.make_venv)
-    if not only_providers:
-        shell.say("ready")
+        shell.in_parallel(*steps)
+    shell.say("ready")

@@ -22,11 +22,12 @@ CLI_PACKAGE = "github.com/pulumi/pulumi/pkg/v3/cmd/pulumi"
 HOST_PACKAGE = "github.com/pulumi/pulumi/sdk/python/cmd/pulumi-language-python/v3"
 CLI = Module("cli", (CLI_PACKAGE,), "4 minutes on 2 cores", ((CLI_PACKAGE, VERSION_VARIABLE, f"v{WANTED}"),))
 LANGUAGE = Module("language", (HOST_PACKAGE,), "1 minute on 2 cores", ((HOST_PACKAGE, VERSION_VARIABLE, f"v{WANTED}"),))
+PROVIDER_PACKAGES = {name: f"gaia/toolchain/providers/{name}" for name in PROVIDER_VERSIONS}
 PROVIDERS = Module(
     "providers",
-    tuple(f"./{name}" for name in PROVIDER_VERSIONS),
+    tuple(PROVIDER_PACKAGES.values()),
     "2 minutes on 2 cores",
-    tuple((f"gaia/toolchain/providers/{n}", "main.version", v) for n, v in PROVIDER_VERSIONS.items()),
+    tuple((PROVIDER_PACKAGES[name], "main.version", version) for name, version in PROVIDER_VERSIONS.items()),
 )
 HOST = "pulumi-language-python"
 # Programs of the Python SDK that the language host starts from PATH, as they lie in its Go module.
@@ -117,7 +118,7 @@ def build() -> None:
 def build_cli_and_providers() -> None:
     # One after the other: most of what the providers compile is compiled for the CLI already.
     golang.build(CLI)
-    place(CLI.programs()[0])
+    shell.place(CLI.programs()[0], shell.BIN)
     golang.build(PROVIDERS)
     for name, version in PROVIDER_VERSIONS.items():
         install_provider(name, version)
@@ -126,24 +127,13 @@ def build_cli_and_providers() -> None:
 def build_language() -> None:
     golang.fetch(PROVIDERS)
     golang.build(LANGUAGE)
-    place(LANGUAGE.programs()[0])
+    shell.place(LANGUAGE.programs()[0], shell.BIN)
     for name, path in SCRIPTS.items():
         target = shell.BIN / name
         if not shell.done(name, LANGUAGE.state(), target):
             source = golang.module_file(LANGUAGE, "github.com/pulumi/pulumi/sdk/v3", path)
             shell.replace(target, source.read_bytes(), 0o755)
             shell.finish(name, LANGUAGE.state())
-
-
-def place(program: Path) -> None:
-    """Let .tools/bin/NAME be the built program."""
-    target = shell.BIN / program.name
-    if target.exists() and target.samefile(program):
-        return
-    draft = target.with_name(f".{target.name}.new")
-    draft.unlink(missing_ok=True)
-    draft.hardlink_to(program)
-    draft.replace(target)
 
 
 def install_provider(name: str, version: str) -> None:

@@ -1,13 +1,12 @@
 """uv, and the virtual environment of the program and its checks."""
 
-import os
 import platform
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
-from toolchain import shell
+from toolchain import debian, shell
 from toolchain.versions import VERSIONS
 
 UV = shell.BIN / "uv"
@@ -32,12 +31,7 @@ def provide_pip() -> None:
     """Debian ships python3 without pip: the one package that has to come before everything else."""
     if subprocess.run([sys.executable, "-m", "pip", "--version"], capture_output=True, check=False).returncode == 0:
         return
-    if os.geteuid() != 0 or shutil.which("apt-get") is None:
-        raise shell.Problem(f"{sys.executable} has no pip: install it (on Debian: apt-get install python3-pip)")
-    shell.say("installing the Debian package python3-pip, which is missing")
-    install = "apt-get -qy install --no-install-recommends python3-pip"
-    words = ["sh", "-c", f"{install} || {{ apt-get -q update && {install}; }}"]
-    shell.run("install python3-pip", words, env={"DEBIAN_FRONTEND": "noninteractive"})
+    debian.install("python3-pip", lack=f"{sys.executable} has no pip")
 
 
 def install_into(folder: str, package: str, command: list[str] | None = None) -> None:

@@ -150,6 +150,18 @@ def replace(target: Path, content: bytes, mode: int = 0o644) -> None:
     draft.replace(target)
 
 
+def place(program: Path, folder: Path) -> None:
+    """Let FOLDER/NAME be the built program: the same file, under a name that is not the build's."""
+    folder.mkdir(parents=True, exist_ok=True)
+    target = folder / program.name
+    if target.exists() and target.samefile(program):
+        return
+    draft = target.with_name(f".{target.name}.new")
+    draft.unlink(missing_ok=True)
+    draft.hardlink_to(program)
+    draft.replace(target)
+
+
 def told(act: Callable[[], None]) -> int:
     """Do it; the exit status. A problem is said without a traceback; an interruption ends what still runs."""
     try:

@@ -11,7 +11,7 @@ from sandbox.clusters import certificates
 from sandbox.clusters.certificates import Sign
 from sandbox.clusters.kubernetes import Kubernetes
 from sandbox.clusters.records import API_PORT, Cluster, Group, Node, missing, surplus
-from sandbox.clusters.stack import RELEASE, Stack, address_of
+from sandbox.clusters.stack import RELEASE, Stack, address_of, leaves
 from sandbox.clusters.user_data import settings, user_data
 
 
@@ -59,9 +59,10 @@ class Step:
 
     # -- servers
     def _resize(self, group: Group, present: dict[int, Any], master: IPv4Address, floating: IPv4Address) -> None:
-        for index in surplus(group.count, present):
-            self.stack.delete(present[index])
-        for index in missing(group.count, present) if len(present) < group.count else ():
+        staying = {index: server for index, server in present.items() if not leaves(server)}
+        for index in surplus(group.count, staying):
+            self.stack.delete(staying[index])
+        for index in missing(group.count - len(staying), present):
             node = Node(self.cluster, group, index)
             port = self.stack.port(node)
             self.stack.create(node, port, self._user_data(node, port, master, floating))
@@ -101,7 +102,7 @@ class Step:
             if server.status == "ERROR":
                 raise Failed(f"server {server.name}: {(server.fault or {}).get('message') or 'status ERROR'}")
             node = Node(self.cluster, group, index)
-            if server.status != "ACTIVE" or index in surplus(group.count, servers):
+            if server.status != "ACTIVE" or leaves(server):
                 state.waiting_for = f"server {server.name}"
             elif ready is not None and not ready.get(node.name):
                 state.waiting_for = f"node {node.name}"

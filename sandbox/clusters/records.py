@@ -119,10 +119,9 @@ class Node:
         return (*((MASTER_TAINT,) if self.group.is_master else ()), *self.group.taints)
 
 
-def missing(count: int, present: Collection[int]) -> list[int]:
-    """The indexes to fill up with, the lowest first."""
-    free = (index for index in range(count + len(present)) if index not in present)
-    return [next(free) for _ in range(count - len(present))]
+def missing(number: int, taken: Collection[int]) -> list[int]:
+    """So many indexes to fill up with: the lowest that are free."""
+    return [index for index in range(number + len(taken)) if index not in taken][: max(number, 0)]
 
 
 def surplus(count: int, present: Collection[int]) -> list[int]:

@@ -6,7 +6,7 @@ servers by their metadata. Requests are made as the project's user, in place of 
 
 import base64
 from collections.abc import Iterable
-from functools import cached_property
+from functools import cache, cached_property
 from ipaddress import IPv4Address
 from typing import Any
 
@@ -23,6 +23,7 @@ NODE_PORTS = (30000, 32767)  # Kubernetes' default range
 SSH = 22
 
 
+@cache  # a token serves for an hour, and a cluster is looked at every second
 def connect(layout: Layout, project_id: str) -> Connection:
     """As the user of a project, which has the same name."""
     project = _connection(layout, ADMIN).get_project(project_id)
@@ -158,7 +159,7 @@ class Stack:
     # -- what goes
     def delete(self, server: Any) -> None:
         """Its port goes once the server is gone: see `clear_ports`."""
-        if server.status != "DELETED" and server.task_state != "deleting":
+        if not leaves(server):
             self._cloud.compute.delete_server(server.id)
 
     def clear_ports(self, kept: Iterable[str]) -> None:
@@ -182,6 +183,11 @@ class Stack:
         for group in self._ours("security_groups"):
             network.delete_security_group(group.id)
         return True
+
+
+def leaves(server: Any) -> bool:
+    """Whether Nova is deleting it."""
+    return server.status == "DELETED" or server.task_state == "deleting"
 
 
 def address_of(port: Any) -> IPv4Address:

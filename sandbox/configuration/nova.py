@@ -32,7 +32,7 @@ def files(c: Configuration) -> dict[str, Ini]:
             "quota": dict(QUOTAS["nova"]),
             "vnc": {"enabled": False},
             "service_user": c.identity(send_service_user_token=True),
-            "neutron": c.identity(service_metadata_proxy=True),
+            "neutron": c.identity(service_metadata_proxy=True, metadata_proxy_shared_secret=c.secrets.metadata),
             **{name: c.identity() for name in services},
             "cinder": c.identity(catalog_info="volumev3::internalURL"),
             "keystone_authtoken": c.token_check(),

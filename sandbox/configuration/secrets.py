@@ -1,5 +1,6 @@
 """The passwords of one cloud: random, made at its cold start, in files that only root reads."""
 
+import hashlib
 import json
 import os
 import secrets
@@ -29,6 +30,11 @@ class Secrets:
     @property
     def service(self) -> str:
         return self.users[SERVICE]
+
+    @property
+    def metadata(self) -> str:
+        """What the metadata daemon and Nova share; made from another, so that older states have it too."""
+        return hashlib.sha256(f"metadata {self.service}".encode()).hexdigest()
 
     @property
     def admin(self) -> str:

@@ -17,15 +17,16 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from nova import exception
 from nova.api.metadata import base as metadata
 from nova.compute import power_state
 from nova.virt import event, fake, hardware
 
 from sandbox.hosts.bounds import Bounds
 from sandbox.hosts.disks import by_id, device_links, grow, letters
-from sandbox.hosts.host import Host, Interface
+from sandbox.hosts.host import PLATFORM, Host, Interface, Unbootable
 from sandbox.hosts.idle import Idle
-from sandbox.layout import BARE, BOOT, BUS, NOTHING, TREE, Layout
+from sandbox.layout import BOOT, BUS, NOTHING, TREE, Layout
 
 Json = Any  # what Nova passes as dictionaries
 
@@ -86,7 +87,10 @@ class Driver(fake.FakeDriver):  # type: ignore[misc]
         files[DEVICE_LINKS] = device_links(bus(instance))
         files[IMAGE_CONFIG] = image_config(image_meta.name if image_meta.obj_attr_is_set("name") else "")
         host = self._host_of(instance)
-        host.create(files, bare=instance.system_metadata.get(f"image_{TREE}") == BARE)
+        try:
+            host.create(files, tree=instance.system_metadata.get(f"image_{TREE}", PLATFORM))
+        except Unbootable as problem:  # no use in trying it again elsewhere: the user is told, as of any bad image
+            raise exception.ImageUnacceptable(image_id=instance.image_ref, reason=str(problem)) from problem
         super().spawn(context, instance, image_meta, injected_files, admin_password, allocations, network_info)
         if power_on:
             self._start(instance, network_info, block_device_info)
@@ -264,7 +268,8 @@ def without_dhcp(network_info: Any) -> Any:
 
 
 def image_config(image_name: str) -> str:
-    """What differs between the images that all boot the same tree: the name of the default user."""
-    distribution = "fedora" if image_name.lower().startswith("fedora") else "debian"
-    user = {"name": distribution, "gecos": distribution.capitalize()}
+    """What differs between images that boot the same tree: the name of the default user."""
+    users = {"fedora-coreos": "core", "fedora": "fedora"}
+    name = next((user for start, user in users.items() if image_name.lower().startswith(start)), "debian")
+    user = {"name": name, "gecos": name.capitalize()}
     return json.dumps({"system_info": {"default_user": user}}) + "\n"

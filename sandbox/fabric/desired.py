@@ -72,7 +72,7 @@ class Fabric:
     zones: tuple[tuple[str, int], ...]  # bridge -> conntrack zone: networks may have the same addresses
     taps: dict[str, str]  # tap -> bridge
     filters: tuple[Filter, ...]
-    groups: dict[str, tuple[str, ...]]  # security group -> addresses, of the groups that rules name
+    groups: dict[str, tuple[str, ...]]  # security group -> addresses of its members, of the groups that rules name
     address_groups: dict[str, tuple[str, ...]]
     routers: dict[str, Router]  # by namespace
 
@@ -123,8 +123,17 @@ def zones(bridge_of: dict[str, str]) -> tuple[tuple[str, int], ...]:
     return tuple(sorted((bridge, zone) for zone, bridge in taken.items()))
 
 
+def _own_addresses(rows: tables.Tables) -> defaultdict[str, set[str]]:
+    """What each port may use as its own: its addresses and its allowed address pairs, which may be networks."""
+    found: defaultdict[str, set[str]] = defaultdict(set)
+    owned: tuple[tables.Address | tables.AddressPair, ...] = (*rows.addresses, *rows.pairs)
+    for row in owned:
+        found[row.port_id].add(row.ip_address)
+    return found
+
+
 def _filters(rows: tables.Tables, ports: list[tables.Port]) -> tuple[Filter, ...]:
-    addresses = _grouped(rows.addresses, lambda row: row.port_id)
+    own = _own_addresses(rows)
     pairs = _grouped(rows.pairs, lambda row: row.port_id)
     rules = _grouped(rows.rules, lambda row: row.security_group_id)
     groups = _grouped(rows.memberships, lambda row: row.port_id)
@@ -132,7 +141,7 @@ def _filters(rows: tables.Tables, ports: list[tables.Port]) -> tuple[Filter, ...
         Filter(
             tap=tap_name(port.id),
             mac=port.mac_address,
-            addresses=tuple(sorted({row.ip_address for row in (*addresses.get(port.id, ()), *pairs.get(port.id, ()))})),
+            addresses=tuple(sorted(own[port.id])),
             further_macs=tuple(sorted({row.mac_address for row in pairs.get(port.id, ())} - {port.mac_address})),
             rules=tuple(rule for group in groups.get(port.id, ()) for rule in rules.get(group.security_group_id, ())),
         )
@@ -142,11 +151,11 @@ def _filters(rows: tables.Tables, ports: list[tables.Port]) -> tuple[Filter, ...
 
 def _groups(rows: tables.Tables) -> dict[str, tuple[str, ...]]:
     named = {rule.remote_group_id for rule in rows.rules} - {None}
-    addresses = _grouped(rows.addresses, lambda row: row.port_id)
+    own = _own_addresses(rows)
     members: dict[str, set[str]] = {group: set() for group in named if group}
     for row in rows.memberships:
         if row.security_group_id in members:
-            members[row.security_group_id].update(a.ip_address for a in addresses.get(row.port_id, ()))
+            members[row.security_group_id] |= own[row.port_id]
     return {group: tuple(sorted(found)) for group, found in sorted(members.items())}
 
 

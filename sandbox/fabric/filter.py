@@ -55,8 +55,8 @@ def _replies(fabric: Fabric) -> str:
 def _sets(fabric: Fabric) -> list[str]:
     lines = []
     for group, addresses in fabric.groups.items():
-        elements = [f"elements = {{ {', '.join(addresses)} }}"] if addresses else []
-        lines += _block(f"set {_set_name(group)}", ["type ipv4_addr;", *elements])
+        elements = [f"elements = {{ {', '.join(_without_overlap(addresses))} }}"] if addresses else []
+        lines += _block(f"set {_set_name(group)}", ["type ipv4_addr; flags interval;", *elements])
     return lines
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from sandbox.fabric import filter as packet_filter
 from sandbox.fabric import nat
 from sandbox.fabric.desired import DEFAULT_ROUTE, STATIC_BRIDGES, Fabric, Router
-from sandbox.layout import Layout
+from sandbox.layout import METADATA, Layout
 from sandbox.processes import NAMESPACES, CommandError, in_namespace, run
 
 OUR_BRIDGE = re.compile(r"br[0-9a-f]{8}-[0-9a-f]{2}$")
@@ -135,7 +135,8 @@ class Kernel:
                 f"link set {leg.far} up master {leg.bridge}",
             )
         ))  # fmt: skip
-        ip(namespace, "link set lo up", *(f"link set {leg.name} up" for leg in router.legs))
+        own = ("link set lo up", f"address replace {METADATA}/32 dev lo")
+        ip(namespace, *own, *(f"link set {leg.name} up" for leg in router.legs))
 
     def _addresses(self, namespace: str, router: Router, there: dict[str, set[str]]) -> set[str]:
         """Set the addresses of all legs; returns the floating IPs that are no longer the router's."""

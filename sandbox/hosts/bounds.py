@@ -14,8 +14,8 @@ MIB = 2**20
 LARGEST_SHARE = 0.75
 PERIOD = 100_000  # microseconds: the kernel's default
 MOUNTS = Path("/proc/self/mounts")
-# A new cpuset group accepts no process until it has been given processors; it bounds nothing that is wanted here.
-IGNORED = {"cpuset"}
+# A new group of the old hierarchy cpuset accepts no process until it has been given these: all that there are.
+CPUSET = ("cpuset.cpus", "cpuset.mems")
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Hierarchy:
 
 
 def hierarchies(mounts: str) -> list[Hierarchy]:
-    """The trees in a text like /proc/self/mounts; none that groups of ours are not wanted in."""
+    """The trees in a text like /proc/self/mounts."""
     found = []
     for line in mounts.splitlines():
         _, path, kind, options = line.split()[:4]
@@ -50,13 +50,15 @@ def hierarchies(mounts: str) -> list[Hierarchy]:
             found.append(Hierarchy(Path(path), frozenset(), True))
         elif kind == "cgroup":
             names = frozenset(options.split(",")) - {"rw", "ro", "relatime", "nosuid", "nodev", "noexec", "xattr"}
-            if not names & IGNORED:
-                found.append(Hierarchy(Path(path), names, False))
+            found.append(Hierarchy(Path(path), names, False))
     return found
 
 
 class ControlGroup:
-    """The groups named PARENT/NAME in every hierarchy: systemd wants one of its own in each."""
+    """The groups named PARENT/NAME in every hierarchy: systemd wants one of its own in each.
+
+    So does kubelet: nodes that shared one would take the groups of each other's pods for left over.
+    """
 
     def __init__(self, parent: str, name: str) -> None:
         self._trees = hierarchies(MOUNTS.read_text())
@@ -74,6 +76,8 @@ class ControlGroup:
                 for above in (tree.path, path.parent):
                     (above / "cgroup.subtree_control").write_text("+memory +cpu +pids")
             path.mkdir(parents=True, exist_ok=True)
+            if "cpuset" in tree.controllers:
+                _give_processors(tree.path, path.parent, path)
             self._bound(tree, path, bounds)
 
     def _bound(self, tree: Hierarchy, path: Path, bounds: Bounds) -> None:
@@ -103,6 +107,14 @@ class ControlGroup:
         deadline = time.monotonic() + 2
         while any(not _remove_tree(path) for path in self.paths) and time.monotonic() < deadline:
             time.sleep(0.02)
+
+
+def _give_processors(top: Path, *groups: Path) -> None:
+    """To these groups, in this order, and to all that will be made below them."""
+    for group in groups:
+        for name in CPUSET:
+            (group / name).write_text((top / name).read_text())
+        (group / "cgroup.clone_children").write_text("1")
 
 
 def _remove_tree(top: Path) -> bool:

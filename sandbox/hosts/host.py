@@ -18,7 +18,7 @@ from pathlib import Path
 
 from sandbox.hosts.bounds import Bounds, ControlGroup
 from sandbox.hosts.disks import LABEL, Disks, make_local, release
-from sandbox.layout import MARKER, Layout
+from sandbox.layout import BARE, MARKER, NODE, Layout
 from sandbox.processes import NAMESPACES, DaemonError, Process, in_namespace, run
 
 NSPAWN_RUNTIME = Path("/run/systemd/nspawn")
@@ -36,10 +36,20 @@ ENVIRONMENT = {
     "SYSTEMD_NSPAWN_API_VFS_WRITABLE": "network",  # /proc/sys/net is the host's own
     "SYSTEMD_NSPAWN_TMPFS_TMP": "0",  # /tmp on disk: the machine's memory is for all
 }
+PLATFORM = "platform"
+LAYERS = {PLATFORM: (PLATFORM, BARE), BARE: (BARE,), NODE: (NODE, BARE)}  # of each tree, the uppermost first
+# What a node's root, an overlay, cannot be: ground of the overlays of its containers. Path in the host -> directory.
+NODE_DIRECTORIES = {"/var/lib/containerd": "containerd", "/var/lib/kubelet": "kubelet"}
+# runc gives each container a session keyring, and on unified control groups its devices by a BPF program.
+NODE_SYSTEM_CALLS = "keyctl bpf"
 MAX_INTERFACES = 8
 SUPERVISOR_PATIENCE = 1.0  # seconds that systemd-nspawn has to end after its guest was killed
 KILL_PATIENCE = 10.0
 STEP = 0.03  # seconds between two looks at a process
+
+
+class Unbootable(DaemonError):
+    """This host cannot boot here; the message says what to do."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +71,6 @@ class Host:
         self.root = self.directory / "root"
         self.console = self.directory / "console.log"
         self.disks = Disks(self.directory / "disk")
-        self._bare = self.directory / "bare"  # a mark: its root is the bare tree
         self._local = self.directory / "local-disk"
         self._groups = ControlGroup(layout.namespace, self.machine)
         self._pid = self.directory / "pid"
@@ -71,12 +80,21 @@ class Host:
     def exists(self) -> bool:
         return (self.directory / "upper").is_dir()
 
-    def create(self, files: Mapping[str, str | bytes], bare: bool = False) -> None:
-        """Make its root from the image, with these files (readable by root alone) and no interface yet."""
+    @property
+    def tree(self) -> str:
+        """What it boots: a file of that name in its directory says so, where that is not the platform's."""
+        return next((tree for tree in LAYERS if (self.directory / tree).is_file()), PLATFORM)
+
+    def create(self, files: Mapping[str, str | bytes], tree: str = PLATFORM) -> None:
+        """Make its root from the image, with these files (readable by root alone) and no interface yet.
+
+        Raises Unbootable.
+        """
         for name in ("upper", "work", "root"):
             (self.directory / name).mkdir(parents=True, exist_ok=True)
-        if bare:
-            self._bare.touch()
+        (self.directory / tree).touch()
+        if tree == NODE:
+            self._make_node_directories()
         self.disks.create()
         self.prepare()
         for name, content in files.items():
@@ -86,13 +104,30 @@ class Host:
             path.touch(mode=0o600)
             path.write_bytes(content.encode() if isinstance(content, str) else content)
 
+    def _make_node_directories(self) -> None:
+        kind = run(["stat", "--file-system", "--format=%T", self.directory]).strip()
+        if kind == "overlayfs":
+            raise Unbootable(
+                f"{self.layout.root} lies on an overlay, on which containers cannot have theirs: Kubernetes nodes "
+                "need a checkout on ext4, xfs or btrfs"
+            )
+        for name in NODE_DIRECTORIES.values():
+            (self.directory / name).mkdir(mode=0o700, exist_ok=True)
+
     def prepare(self) -> None:
-        """Mount its root and make its namespace, where that is not done: both are gone after `down`."""
+        """Mount its root and make its namespace, where that is not done: both are gone after `down`.
+
+        Raises Unbootable.
+        """
         if not self.root.is_mount():
-            image = self.layout.image
-            layers = f"lowerdir={image}/bare" if self._bare.exists() else f"lowerdir={image}/platform:{image}/bare"
-            layers += f",upperdir={self.directory}/upper,workdir={self.directory}/work"
-            run(["mount", "-t", "overlay", self.machine, "-o", layers, self.root])
+            layers = [self.layout.image / layer for layer in LAYERS[self.tree]]
+            if not layers[0].is_dir():
+                raise Unbootable(
+                    f"{layers[0]} is not there: `make tools-kubernetes`, then `sandbox/cloud build --nodes`, make it"
+                )
+            options = f"lowerdir={':'.join(map(str, layers))}"
+            options += f",upperdir={self.directory}/upper,workdir={self.directory}/work"
+            run(["mount", "-t", "overlay", self.machine, "-o", options, self.root])
         if not (NAMESPACES / self.machine).exists():
             run(["ip", "netns", "add", self.machine])
 
@@ -174,7 +209,12 @@ class Host:
             "--link-journal=no",
             "--bind=/dev/fuse",
             f"--bind={self.directory}/disk:/dev/disk",
+            *(self._node_options() if self.tree == NODE else ()),
         ]
+
+    def _node_options(self) -> list[str]:
+        binds = [f"--bind={self.directory / name}:{path}" for path, name in NODE_DIRECTORIES.items()]
+        return [f"--system-call-filter={NODE_SYSTEM_CALLS}", *binds]
 
     def _remember(self, pid: int) -> None:
         process = Process.of(pid)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from sandbox.hosts.bounds import Bounds
-from sandbox.hosts.host import Interface
+from sandbox.hosts.host import PLATFORM, Interface
 from sandbox.layout import Layout
 
 
@@ -28,7 +28,7 @@ class Idle:
     def running(self) -> bool:
         return self.exists and self._power.read_text() == "on"
 
-    def create(self, files: Mapping[str, str | bytes], bare: bool = False) -> None:
+    def create(self, files: Mapping[str, str | bytes], tree: str = PLATFORM) -> None:
         self.directory.mkdir(parents=True, exist_ok=True)
         self._power.write_text("off")
 

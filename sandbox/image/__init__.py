@@ -1,1 +1,1 @@
-"""The image of every host: Debian 12 as a directory tree, and a layer of packages over it, read-only below its root."""
+"""The image of every host: Debian 12 as a directory tree, and layers of packages over it, read-only below its root."""

@@ -13,7 +13,7 @@ import subprocess
 import time
 from pathlib import Path
 
-from sandbox.image import repository
+from sandbox.image import layer, repository
 from sandbox.layout import MIRROR, Layout
 from sandbox.processes import CommandError, run
 
@@ -40,11 +40,6 @@ MASKED = (
     *("sys-kernel-tracing.mount", "cloud-init-hotplugd.socket", "networking.service", "systemd-rfkill.socket"),
 )
 ENABLED = ("systemd-networkd.service", "systemd-resolved.service", "ssh.service")
-REMOVED = (
-    *("etc/ssh/ssh_host_*", "var/lib/dbus/machine-id", "etc/hostname", "var/log/*.log", "var/log/apt/*"),
-    *("var/lib/apt/lists/*", "var/cache/apt/*.bin", "var/cache/apt/archives/*.deb", "etc/network/interfaces.d/*"),
-    *("etc/apt/apt.conf.d/99mmdebstrap", "usr/share/doc/*", "usr/share/man/*"),
-)
 EXCLUDED = ("/usr/share/man/*", "/usr/share/doc/*", "/usr/share/locale/*", "/usr/share/info/*")
 INTERFACES = 8  # of a host, at most
 # cloud-init's networkd files leave IPv6 router discovery on: the boot would wait 13 s for a router.
@@ -61,7 +56,7 @@ class Image:
 
     def content_hash(self) -> str:
         """Over all that decides what is in the trees."""
-        decisions = (SUITE, BARE, PLATFORM, SOURCES, MASKED, ENABLED, REMOVED, EXCLUDED, INTERFACES, IPV4_ONLY)
+        decisions = (SUITE, BARE, PLATFORM, SOURCES, MASKED, ENABLED, layer.REMOVED, EXCLUDED, INTERFACES, IPV4_ONLY)
         total = hashlib.sha256(repr(decisions).encode())
         for path in sorted(FILES.rglob("*")):
             if path.is_file():
@@ -95,38 +90,10 @@ class Image:
         new.rename(self.directory / "bare")
         print(f"image: {time.monotonic() - start:4.0f} s, the packages of the platform", flush=True)
         repository.make(self.packages, self.directory, apt_sources(), PLATFORM)
-        self._layer()
+        layer.install(self.directory, self.packages, PLATFORM).rename(self.directory / "platform")
         self._stamp.write_text(self.content_hash() + "\n")
         size, seconds = run(["du", "-sm", self.directory]).split()[0], time.monotonic() - start
         print(f"image: {len(BARE + PLATFORM)} packages and what they need, {size} MB, {seconds:.0f} s", flush=True)
-
-    def _layer(self) -> None:
-        """Install the packages over the bare tree, from the repository, as a host would."""
-        upper, work, merged = (self.directory / name for name in ("upper", "work", "merged"))
-        for directory in (upper, work, merged):
-            directory.mkdir()
-        layers = f"lowerdir={self.directory}/bare,upperdir={upper},workdir={work},redirect_dir=off,metacopy=off"
-        run(["mount", "-t", "overlay", "sandbox-image", "-o", layers, merged])
-        try:
-            here = merged / "root/here.list"
-            here.write_text("deb [trusted=yes] file:/mnt debian/\n")
-            apt = f"apt-get -q -y -o Dir::Etc::SourceList=/root/{here.name} -o APT::Sandbox::User=root"
-            install = f"{apt} update && {apt} install --no-install-recommends {' '.join(PLATFORM)}"
-            nspawn = ["systemd-nspawn", "--quiet", "--register=no", "--keep-unit", "--as-pid2", "--private-network"]
-            nspawn += [
-                "--resolv-conf=off",
-                "--timezone=off",
-                f"--directory={merged}",
-                f"--bind-ro={self.packages.parent}:/mnt",
-            ]
-            run([*nspawn, "--setenv=DEBIAN_FRONTEND=noninteractive", "sh", "-c", install], timeout=900)
-            here.unlink()
-            _remove(merged)
-        finally:
-            run(["umount", merged])
-        upper.rename(self.directory / "platform")
-        merged.rmdir()
-        shutil.rmtree(work)
 
 
 def apt_sources() -> str:
@@ -186,7 +153,7 @@ def _last_step(log: Path) -> str:
 
 def _finish(root: Path) -> None:
     """Turn a tree of packages into an image: our files, the units, no identity of its own."""
-    _remove(root)
+    layer.remove_needless(root)
     (root / "etc/apt/sources.list").write_text(SOURCES)
     # openjdk's alternatives fail without the directory that the excluded manual pages would have made
     (root / "usr/share/man/man1").mkdir(parents=True)
@@ -202,10 +169,3 @@ def _finish(root: Path) -> None:
     resolver.symlink_to("../run/systemd/resolve/stub-resolv.conf")
     run(["systemctl", f"--root={root}", "enable", *ENABLED])
     run(["systemctl", f"--root={root}", "mask", *MASKED])
-
-
-def _remove(root: Path) -> None:
-    """What is no part of an image: what identifies it, lists, caches, documentation."""
-    for pattern in REMOVED:
-        for path in root.glob(pattern):
-            shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()

@@ -1,4 +1,4 @@
-"""Nova: conductor, scheduler, compute and API in one process."""
+"""Nova: conductor, scheduler, compute, API and metadata API in one process."""
 
 import importlib
 import os
@@ -7,7 +7,7 @@ import sys
 import uuid
 from typing import Any
 
-from sandbox.layout import COMPUTE_HOST, NOVA_DRIVER, Layout, Port
+from sandbox.layout import COMPUTE_HOST, LOOPBACK, NOVA_DRIVER, Layout, Port
 from sandbox.services.serving import prompt_messages, serve_wsgi, wait_for_port
 
 
@@ -31,7 +31,10 @@ def serve(layout: Layout) -> list[Any]:
     from nova.objects import host_mapping
 
     host_mapping.discover_hosts(context.get_admin_context())
+    from nova.api.metadata.handler import MetadataRequestHandler
+
     serve_wsgi(Port.NOVA, application)
+    serve_wsgi(Port.METADATA, MetadataRequestHandler(), addresses=(LOOPBACK,))
     return kept
 
 

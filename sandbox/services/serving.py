@@ -3,6 +3,7 @@
 import socket
 import threading
 import time
+from collections.abc import Sequence
 from typing import Any
 
 from sandbox.layout import API, LOOPBACK, Layout, Port
@@ -19,14 +20,17 @@ def native_threads() -> None:
     backend.init_backend(backend.BackendType.THREADING)
 
 
-def serve_wsgi(port: Port, application: Any, threads: int = THREADS) -> None:
+EVERYWHERE = (LOOPBACK, str(API))
+
+
+def serve_wsgi(port: Port, application: Any, threads: int = THREADS, addresses: Sequence[str] = EVERYWHERE) -> None:
     """Serve a WSGI application in threads of this process: on 127.0.0.1, and by TLS on the APIs' address."""
     from cheroot import wsgi
     from cheroot.ssl.builtin import BuiltinSSLAdapter
 
     layout = Layout.here()
     application = Faulty(layout, port.name.lower(), application)
-    for address in (LOOPBACK, str(API)):
+    for address in addresses:
         server = wsgi.Server((address, int(port)), application, numthreads=threads, request_queue_size=256)
         server.max_request_header_size = 0
         server.timeout = 60

@@ -242,6 +242,31 @@ def test_only_root_on_a_host_can_read_its_config_drive(world: World) -> None:
     assert "user_data" in world.said("worker", f"sudo ls {drive}/openstack/latest")
 
 
+METADATA = "curl -sf -m 20 http://169.254.169.254"
+
+
+def test_the_metadata_service_tells_each_host_of_itself(world: World) -> None:
+    for name, server_id in world.hosts.items():
+        told = json.loads(world.said(name, f"{METADATA}/openstack/latest/meta_data.json"))
+        server = world.api.compute.get_server(server_id)
+        assert (told["uuid"], told["name"]) == (server_id, name)
+        assert told["availability_zone"] == server.availability_zone
+        assert world.said(name, f"{METADATA}/latest/meta-data/local-ipv4") == world.addresses[name]
+
+
+def test_a_host_cannot_ask_the_metadata_service_in_anothers_name(world: World) -> None:
+    claim = f"-H 'X-Instance-ID: {world.hosts['gateway']}' -H 'X-Forwarded-For: {world.addresses['gateway']}'"
+    told = json.loads(world.said("worker", f"{METADATA}/openstack/latest/meta_data.json {claim}"))
+    assert told["uuid"] == world.hosts["worker"]
+
+
+def test_the_metadata_service_comes_back_after_it_was_killed(world: World, cloud: Sandbox) -> None:
+    cloud.kill("metadata")
+    assert world.ssh("worker", METADATA, check=False).returncode != 0
+    cloud.up()
+    until(lambda: world.ssh("worker", METADATA, check=False).returncode == 0)
+
+
 def test_a_host_has_its_ports_address_routes_and_name_server(world: World) -> None:
     (port,) = world.api.network.ports(device_id=world.hosts["worker"])
     link = world.said("worker", "cat /sys/class/net/eth0/address /sys/class/net/eth0/mtu").split()

@@ -19,7 +19,11 @@ from components.settings.hadoop import Archives
 from tests.conftest import ROOT
 from tests.unit.test_hadoop_rendering import cluster, file
 
-SHELL = (*ROOT.glob("components/on_host/*.sh"), *ROOT.glob("sandbox/mirror/zeppelin/*.sh"))
+SHELL = (
+    *ROOT.glob("components/on_host/*.sh"),
+    *ROOT.glob("sandbox/mirror/zeppelin/*.sh"),
+    *ROOT.glob("sandbox/image/node_files/usr/local/lib/kubernetes/*"),
+)
 
 
 def archives() -> Archives:

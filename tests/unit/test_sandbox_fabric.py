@@ -136,6 +136,13 @@ def test_a_remote_group_is_the_addresses_of_its_members() -> None:
     assert "elements = { 10.10.0.6 }" in packet_filter.ruleset(fabric(tables))
 
 
+def test_a_group_has_its_members_allowed_addresses_too_so_that_pods_are_let_in() -> None:
+    pairs = (AddressPair(OTHER, "10.100.0.0/16", "fa:16:3e:00:00:02"), AddressPair(OTHER, "10.10.0.0/24", "x"))
+    tables = replace(TABLES, rules=(rule(remote_group_id=GROUP_2),), pairs=pairs)
+    text = packet_filter.ruleset(fabric(tables))
+    assert "flags interval;\nelements = { 10.10.0.0/24, 10.100.0.0/16 }" in text
+
+
 def test_an_address_group_without_addresses_lets_nobody_in() -> None:
     assert allowed(rule(remote_address_group_id="g")) == ["drop"]
     tables = replace(TABLES, grouped_addresses=(GroupedAddress("g", "10.9.0.0/24"), GroupedAddress("g", "10.9.0.7")))

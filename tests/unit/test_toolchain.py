@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from toolchain import golang, pulumi, python, shell
+from toolchain import golang, nodes, pulumi, python, shell
 from toolchain.versions import VERSIONS, fits, number
 
 
@@ -199,3 +199,28 @@ def test_plugin_versions_are_those_of_the_python_packages() -> None:
     for name, version in VERSIONS["providers"].items():
         assert f"pulumi-{name}=={version} " in pinned
     assert f"pulumi=={VERSIONS['tools']['pulumi']} " in pinned
+
+
+@pytest.mark.parametrize(
+    ("name", "module", "required"),
+    [
+        ("kubernetes", "kube", "k8s.io/kubernetes"),
+        ("etcd", "kube", "go.etcd.io/etcd/server/v3"),
+        ("containerd", "containerd", "github.com/containerd/containerd/v2"),
+        ("runc", "runc", "github.com/opencontainers/runc"),
+        ("cni", "cni", "github.com/containernetworking/plugins"),
+        ("coredns", "coredns", "github.com/coredns/coredns"),
+    ],
+)
+def test_versions_of_what_nodes_run_are_those_of_the_go_modules(name: str, module: str, required: str) -> None:
+    pinned = (golang.HERE / f"kubernetes/{module}/go.mod").read_text()
+    assert f"{required} v{VERSIONS['kubernetes'][name]}\n" in pinned
+
+
+def test_a_program_that_takes_several_versions_gets_them_all_from_the_linker() -> None:
+    (kube, tags) = nodes.KUBE.flags()
+    version = VERSIONS["kubernetes"]["kubernetes"]
+    assert kube.startswith("-ldflags=gaia/toolchain/kubernetes/kube=-s -w -X ")
+    assert f"-X k8s.io/component-base/version.gitVersion=v{version}" in kube
+    assert f"-X k8s.io/client-go/pkg/version.gitVersion=v{version}" in kube
+    assert tags == "-tags="

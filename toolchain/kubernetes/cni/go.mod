@@ -1,0 +1,5 @@
+module gaia/toolchain/kubernetes/cni
+
+go 1.26.0
+
+require github.com/containernetworking/plugins v1.9.0
