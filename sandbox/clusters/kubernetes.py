@@ -6,21 +6,18 @@ import requests
 from magnum.conductor.k8s_api import KubernetesAPI
 
 SECONDS = 5  # that an answer may take
-ROLE_LABEL = "node-role.kubernetes.io/control-plane"  # no kubelet may give itself this one
-MERGE = {"Content-Type": "application/merge-patch+json"}
 
 
 class Kubernetes(KubernetesAPI):  # type: ignore[misc]
     """Requests to the cluster's API; `requests.RequestException` when it does not answer or refuses."""
 
-    def _call(self, method: str, path: str, **options: Any) -> Any:
+    def _call(self, method: str, path: str) -> Any:
         answer = requests.request(
             method,
             f"{self.cluster.api_address}{path}",
             verify=self.ca_file.name,
             cert=(self.cert_file.name, self.key_file.name),
             timeout=SECONDS,
-            **options,
         )
         answer.raise_for_status()
         return answer.json()
@@ -37,9 +34,6 @@ class Kubernetes(KubernetesAPI):  # type: ignore[misc]
             )
             for node in self._call("GET", "/api/v1/nodes")["items"]
         }
-
-    def mark_master(self, name: str) -> None:
-        self._call("PATCH", f"/api/v1/nodes/{name}", json={"metadata": {"labels": {ROLE_LABEL: ""}}}, headers=MERGE)
 
     def forget(self, name: str) -> None:
         """Delete a node whose server is gone, as the cloud's controller manager does."""

@@ -131,7 +131,4 @@ class Step:
             api = self.kubernetes(state.api_address)
             for name in ready.keys() - names:
                 api.forget(name)
-            for node in nodes:
-                if node.group.is_master:
-                    api.mark_master(node.name)
         return ""

@@ -187,7 +187,7 @@ class Stack:
 
 def leaves(server: Any) -> bool:
     """Whether Nova is deleting it."""
-    return server.status == "DELETED" or server.task_state == "deleting"
+    return bool(server.status == "DELETED" or server.task_state == "deleting")
 
 
 def address_of(port: Any) -> IPv4Address:
