@@ -92,7 +92,8 @@ def ensure(layout: Layout) -> Path:
     origin = hashlib.sha256(b"\0".join(str(path).encode() + path.read_bytes() for path in sources)).hexdigest()
     stamp = project / "made.json"
     made = json.loads(stamp.read_text()) if stamp.exists() else {"stacks": {}}
-    if made.get("origin") == origin:
+    # `pulumi stack rm` takes a stack's file away: the next `stack init` finds a new one
+    if made.get("origin") == origin and all((project / path.name).exists() for path in tracked):
         return project
     project.mkdir(parents=True, exist_ok=True)
     _project_file(layout, project / "Pulumi.yaml")

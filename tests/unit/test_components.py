@@ -32,6 +32,8 @@ class Recorder(Mocks):
         outputs = dict(args.inputs)
         if kind == "PrivateKey":
             outputs |= {"publicKeyOpenssh": f"ssh-ed25519 {args.name}\n", "privateKeyOpenssh": f"PRIVATE {args.name}"}
+        if kind == "Cluster":
+            outputs["kubeconfig"] = {"raw_config": "kubeconfig"}
         if kind == "Stash":
             outputs["output"] = args.inputs["input"]
         return f"{kind}-{args.name}", outputs

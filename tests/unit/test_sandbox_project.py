@@ -66,6 +66,12 @@ def test_the_tracked_file_with_the_overlay_over_it_is_what_pulumi_gets_and_nothi
     assert values["runtime"]["options"]["virtualenv"] == str(layout.root / ".venv")
 
 
+def test_a_stack_that_was_removed_with_its_file_can_be_made_again(layout: Layout) -> None:
+    before = made(layout)
+    (layout.state / "project/Pulumi.gaia-x.yaml").unlink()  # `pulumi stack rm`
+    assert made(layout) == before
+
+
 def test_what_a_user_set_stays_when_both_files_change_and_the_rest_follows_them(layout: Layout) -> None:
     config = made(layout)["config"]
     config["gaia:hosts"]["worker"]["flavor"] = "mine"

@@ -1,19 +1,19 @@
-"""Servers that are Kubernetes nodes: one master and two workers, by nothing but Nova, Neutron and user_data."""
+"""The committed stack `gaia-dev`: a Magnum cluster whose nodes boot and whose pods run, from `up` to `destroy`."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from sandbox import traces
+from sandbox.clusters.records import MASTER_TAINT
 from sandbox.hosts.bounds import MIB, Bounds, ControlGroup
 from sandbox.hosts.host import Host
-from sandbox.namespaces import enter
 from tests.conftest import Sandbox
-from tests.kubernetes.cluster import ADDRESSES, FLAVOR, LAYOUT, MASTER, TAINT, WORKERS, Cluster
+from tests.kubernetes.cluster import CLOUD, FLAVOR, LAYOUT, MASTER, STACK, WORKERS, Cluster
+from tests.leftovers import everything
 
 # An image of nothing but one program; what pods run in it comes from their node, read-only.
 IMAGE = "registry.k8s.io/pause:3.10.1"
@@ -21,16 +21,26 @@ NODE_PROGRAMS = {"/usr": "/usr", "/bin": "/usr/bin", "/lib": "/usr/lib", "/lib64
 
 
 @pytest.fixture(scope="module")
-def cluster(node_cloud: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+def before(node_cloud: Sandbox) -> dict[str, list[str]]:
+    return everything(node_cloud, CLOUD)
+
+
+@pytest.fixture(scope="module")
+def cluster(
+    node_cloud: Sandbox, state_backend: str, before: dict[str, list[str]], tmp_path_factory: pytest.TempPathFactory
+) -> Cluster:
     """A cluster that is ready, with a web server on one worker and a client on the other."""
-    assert node_cloud.root == LAYOUT.root
-    with Cluster.running(tmp_path_factory.mktemp("cluster")) as cluster:
-        serve = "mkdir /tmp/web; cd /tmp/web; hostname > index.html; echo serving; exec python3 -m http.server 8000"
-        cluster.kubectl("apply", "-f", "-", stdin=json.dumps(deployment("web", WORKERS[0], serve)))
-        cluster.kubectl("apply", "-f", "-", stdin=json.dumps(deployment("client", WORKERS[1], "exec sleep infinity")))
-        cluster.kubectl("expose", "deployment", "web", "--port=80", "--target-port=8000")
-        works(cluster)
-        yield cluster
+    assert state_backend
+    assert before["clusters"] == []
+    node_cloud.pulumi("stack", "select", "--create", STACK)
+    cluster = Cluster(node_cloud, tmp_path_factory.mktemp("cluster"))
+    cluster.up()
+    serve = "mkdir /tmp/web; cd /tmp/web; hostname > index.html; echo serving; exec python3 -m http.server 8000"
+    cluster.apply(deployment("web", cluster.node(WORKERS[0]), serve))
+    cluster.apply(deployment("client", cluster.node(WORKERS[1]), "exec sleep infinity"))
+    cluster.kubectl("expose", "deployment", "web", "--port=80", "--target-port=8000")
+    works(cluster)
+    return cluster
 
 
 def deployment(name: str, node: str, command: str, limit: str = "128Mi") -> dict[str, Any]:
@@ -68,14 +78,21 @@ def works(cluster: Cluster) -> None:
     cluster.until_says(web, "exec", "deployment/client", "--", *page)
 
 
+def test_a_second_run_changes_nothing_even_after_a_refresh(cluster: Cluster) -> None:
+    cluster.sandbox.pulumi("preview", "--expect-no-changes", "-s", STACK)
+    cluster.sandbox.pulumi("refresh", "--yes", "--skip-preview", "-s", STACK)
+    cluster.sandbox.pulumi("preview", "--expect-no-changes", "-s", STACK)
+
+
 def test_nodes_have_the_labels_the_taints_and_the_memory_that_they_were_told(cluster: Cluster) -> None:
     bound = Bounds.of_flavor(FLAVOR.ram, FLAVOR.vcpus).memory // MIB
     nodes = {node["metadata"]["name"]: node for node in cluster.get("nodes")["items"]}
-    assert nodes.keys() == ADDRESSES.keys()
+    assert nodes.keys() == {cluster.node(name) for name in (MASTER, *WORKERS)}
     for name, node in nodes.items():
-        assert node["metadata"]["labels"]["tests"] == "yes"
+        role = "master" if name == cluster.node(MASTER) else "worker"
+        assert node["metadata"]["labels"]["magnum.openstack.org/role"] == role
         taints = {f"{taint['key']}=:{taint['effect']}" for taint in node["spec"].get("taints", [])}
-        assert (TAINT in taints) == (name == MASTER)
+        assert (MASTER_TAINT in taints) == (role == "master")
         allocatable = int(node["status"]["allocatable"]["memory"].removesuffix("Ki")) // 1024
         assert bound - 128 < allocatable <= bound
 
@@ -99,7 +116,7 @@ def test_a_pods_log_is_read_through_the_api(cluster: Cluster) -> None:
 
 def test_a_pod_that_takes_more_memory_than_its_limit_is_killed(cluster: Cluster) -> None:
     take = "exec python3 -c 'bytearray(1 << 30)'"
-    cluster.kubectl("apply", "-f", "-", stdin=json.dumps(deployment("greedy", WORKERS[1], take, "64Mi")))
+    cluster.apply(deployment("greedy", cluster.node(WORKERS[1]), take, "64Mi"))
     reason = "jsonpath={.items[0].status.containerStatuses[0].lastState.terminated.reason}"
     cluster.until_says("OOMKilled", "get", "pods", "-l", "app=greedy", "-o", reason)
     cluster.kubectl("delete", "deployment", "greedy")
@@ -115,16 +132,34 @@ def test_a_node_comes_back_after_a_reboot(cluster: Cluster, name: str, kind: str
 def test_nodes_come_back_after_the_sandbox_was_down(cluster: Cluster, node_cloud: Sandbox) -> None:
     node_cloud.down()
     node_cloud.up()
-    enter(LAYOUT.namespace)  # a new one of the same name
     works(cluster)
 
 
-def test_nothing_is_left_of_a_deleted_node_whose_pods_were_running(cluster: Cluster, node_cloud: Sandbox) -> None:
+def test_a_worker_more_joins_and_changes_no_other(cluster: Cluster) -> None:
+    servers = dict(cluster.servers)
+    cluster.workers(3)
+    assert cluster.servers == servers | {"node-2": cluster.servers["node-2"]}
+    works(cluster)
+
+
+def test_fewer_workers_leave_nothing_of_the_others_though_their_pods_were_running(
+    cluster: Cluster, node_cloud: Sandbox
+) -> None:
     host = Host(LAYOUT, cluster.servers[WORKERS[1]])
     assert ControlGroup(LAYOUT.namespace, host.machine).processes()
     node_cloud.kill("nova")
     node_cloud.up()
-    cluster.delete(WORKERS[1])
+    cluster.workers(1)
+    assert cluster.servers.keys() == {MASTER, WORKERS[0]}
     assert not ControlGroup(LAYOUT.namespace, host.machine).processes()
     assert [trace for trace in traces.find(LAYOUT) if host.machine in trace or host.server_id in trace] == []
     assert not host.directory.exists()
+    assert len(cluster.get("nodes")["items"]) == 2
+
+
+def test_destroy_asks_no_node_and_leaves_nothing(
+    cluster: Cluster, node_cloud: Sandbox, before: dict[str, list[str]]
+) -> None:
+    cluster.act(MASTER, {"os-stop": None})
+    node_cloud.pulumi("destroy", "--yes", "--skip-preview", "-s", STACK)
+    assert everything(node_cloud, CLOUD) == before
