@@ -153,6 +153,14 @@ def _unfinished_volume(cloud: Connection, volume_id: str) -> Any:
     return volume if volume and volume.status in ("error", "creating") else None
 
 
+def _bare_group(cloud: Connection, group_id: str) -> Any:
+    """A security group that lets nothing in yet, and that no port has: what is made after it is not there."""
+    group = cloud.network.find_security_group(group_id)
+    if not group or any(rule["direction"] == "ingress" for rule in group.security_group_rules):
+        return None
+    return None if any(cloud.network.ports(security_group_ids=[group_id])) else group
+
+
 def _has_interfaces(cloud: Connection, router: Any) -> bool:
     return any(port.device_owner != "network:router_gateway" for port in cloud.network.ports(device_id=router.id))
 
@@ -221,6 +229,7 @@ KINDS: dict[str, Kind] = {
         lambda c, i: c.network.security_groups(name=i["name"]),
         lambda c, _, found: c.network.delete_security_group(found),
         holds=True,
+        unfinished=_bare_group,
     ),
     INTERFACE: Kind(
         _interfaces,

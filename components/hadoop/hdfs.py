@@ -27,6 +27,7 @@ CORE_SITE, HDFS_SITE, LOG4J = (
 TEMPORARY = "/var/hadoop/temp"
 LAYOUT = "/etc/hadoop/hdfs-layout.json"
 SPARK_LOG, YARN_LOG, MAPREDUCE_HISTORY = "/spark-log", "/yarn-log", "/mapreduce-history"
+SAFEMODE_EXTENSION_MS = 10_000
 RESERVED_PERCENT = 10  # of a worker's volume, for YARN's local directories
 
 LOG4J_PROPERTIES = """\
@@ -70,6 +71,9 @@ def hdfs_site(cluster: Cluster) -> dict[str, text.Value]:
         "dfs.namenode.rpc-bind-host": "0.0.0.0",
         "dfs.namenode.http-address": f"{cluster.master}:{Port.NAMENODE_HTTP}",
         "dfs.namenode.http-bind-host": "0.0.0.0",
+        # after a reboot nobody can write for as long as this, once enough blocks are reported (default: 30 s); DataNodes
+        # that come later still only give some blocks a copy too many, which is removed
+        "dfs.namenode.safemode.extension": SAFEMODE_EXTENSION_MS,
         "dfs.namenode.datanode.registration.ip-hostname-check": False,
         "dfs.permissions.superusergroup": HDFS,
         "dfs.datanode.data.dir": f"file://{data_directory(cluster)}",

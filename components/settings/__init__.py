@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import json
+import re
 import tomllib
 from collections.abc import Mapping
 from functools import cache
@@ -59,13 +60,14 @@ def parse(config: Mapping[str, str], stack: str, model: type[M]) -> M:
     values = {key: _decode(text, model, key) for key, text in given.items() if key not in SECRET_KEYS}
     # Pulumi.yaml declares every platform's keys, with an empty default: empty means not set
     values = {key: value for key, value in values.items() if value not in ("", {}, [])}
-    if "site" in values and values["site"] not in _sites():
+    unknown_site = "site" in values and values["site"] not in _sites()
+    if unknown_site:
         wrong.append(f"site must be one of {', '.join(_sites())}; is {values['site']!r}")
     layered = over_defaults(values, versions())
     try:
         settings = model.model_validate({k: v for k, v in layered.items() if k in values or k in model.model_fields})
     except ValidationError as error:
-        wrong += problems(error)
+        wrong += [line for line in problems(error) if not (unknown_site and _of_sites(line))]
     if wrong:
         raise SettingsError.of(stack, wrong)
     return settings
@@ -85,6 +87,12 @@ def over_defaults(own: Values, known: Values) -> Values:
 def _sites() -> Values:
     found: Values = yaml.safe_load(SITES.read_text(encoding="utf-8"))
     return found
+
+
+def _of_sites(problem: str) -> bool:
+    """Whether a line of `problems` says that something is not set which sites say."""
+    keys = {key for site in _sites().values() for key in site}
+    return problem.endswith(" is not set") and re.split(r"[. ]", problem)[0] in keys
 
 
 def _own(config: Mapping[str, str]) -> dict[str, str]:

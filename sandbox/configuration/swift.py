@@ -81,7 +81,7 @@ def _proxy(c: Configuration) -> Ini:
     filters: Ini = {
         **{f"filter:{name}": {"use": f"egg:swift#{name}"} for name in PLAIN_FILTERS},
         "filter:proxy-logging": {"use": "egg:swift#proxy_logging"},
-        "filter:cache": {"use": "egg:swift#memcache", "memcache_servers": f"{LOOPBACK}:1"},
+        "filter:cache": {"paste.filter_factory": "sandbox.services.swift_cache:filter_factory"},
         "filter:authtoken": token,
         "filter:s3api": {
             "use": "egg:swift#s3api",

@@ -58,7 +58,9 @@ def left_by_commands(layout: Layout, name: str) -> list[processes.Process]:
     return [found for found in processes.marked(layout) if f"({name})" in Path(f"/proc/{found.pid}/stat").read_text()]
 
 
-def test_down_ends_what_commands_left_whatever_their_environment_and_network(copy: Sandbox) -> None:
+def test_down_ends_and_unmounts_what_commands_left_whatever_their_environment_and_network_also_where_ceph_fuse_is_dead(
+    copy: Sandbox,
+) -> None:
     layout = Layout(copy.root)
     copy.up()
     quiet = "sleep 1000 >/dev/null 2>&1 &"
@@ -67,19 +69,13 @@ def test_down_ends_what_commands_left_whatever_their_environment_and_network(cop
     while len(left := left_by_commands(layout, "sleep")) < 3:
         assert time.monotonic() < limit
         time.sleep(0.1)
-    copy.down()
-    assert not any(process.alive for process in left)
-
-
-def test_down_unmounts_what_killed_commands_left_mounted_also_where_ceph_fuse_is_dead(copy: Sandbox) -> None:
-    layout = Layout(copy.root)
-    copy.up()
     mount = f"p=$(mktemp -d) && ceph-fuse -n client.admin -c {layout.etc}/ceph/ceph.conf $p >/dev/null 2>&1 && echo $p"
     places = [copy.run("sh", "-c", mount).stdout.strip() for _ in range(2)]
     left_by_commands(layout, "ceph-fuse")[0].signal(signal.SIGKILL)
     mounts = Path("/proc/self/mounts")
     assert all(place in mounts.read_text() for place in places)
     copy.down()
+    assert not any(process.alive for process in left)
     assert not any(place in mounts.read_text() for place in places)
     assert traces.find(layout) == []
     assert not layout.tmp.exists()

@@ -33,6 +33,8 @@ CLOUD = "iris-gaia-test"
 FLAVOR = "general.v1.tiny"
 CIDR = "10.77.0.0/24"
 LAYOUT = Layout(ROOT)
+# the network that the tests were started in, where the machine's browsers are: the fixture `world` leaves it
+MACHINE = os.open("/proc/self/ns/net", os.O_RDONLY)
 
 
 def until(test: Callable[[], Any], limit: float = 40, pause: float = 0.1) -> float:
@@ -334,7 +336,7 @@ def test_hosts_pages_are_exposed_on_the_machines_own_loopback_and_no_group_is_pa
             return connection.recv(4) == b"SSH-"
         return False
 
-    with inside(f"/proc/{os.getppid()}/ns/net"):  # where the machine's browsers are
+    with inside(f"/proc/self/fd/{MACHINE}"):
         ports = expose(
             f"floating={world.floating}:22", f"member={worker}:22@gateway", f"router={worker}:22@sandbox-test"
         )

@@ -22,6 +22,7 @@ from ops.orphans import UNKNOWN
 
 NETWORK, PORT = "openstack:networking/network:Network", "openstack:networking/port:Port"
 SERVER, SHARE = "openstack:compute/instance:Instance", "openstack:sharedfilesystem/share:Share"
+GROUP = "openstack:networking/secGroup:SecGroup"
 RULE = "openstack:networking/secGroupRule:SecGroupRule"
 ATTACHMENT = "openstack:compute/volumeAttach:VolumeAttach"
 INTERFACE = "openstack:networking/routerInterface:RouterInterface"
@@ -47,6 +48,9 @@ class World:
     ports: dict[str, str] = field(default_factory=dict)
     servers: dict[str, str] = field(default_factory=dict)
     statuses: dict[str, str] = field(default_factory=dict)  # of servers that are not ACTIVE
+    groups: dict[str, str] = field(default_factory=dict)
+    ingress: list[str] = field(default_factory=list)  # security groups that let something in
+    used: list[str] = field(default_factory=list)  # security groups that a port has
     attached: list[str] = field(default_factory=list)  # volumes
     attaching: dict[str, list[str]] = field(default_factory=dict)  # volume -> Cinder's attachments
     busy: int = 0  # removals that are refused at first
@@ -118,11 +122,20 @@ class World:
             self.removed.append(port_id)
 
         def ports(**query: str) -> Iterator[Any]:
+            if "security_group_ids" in query:
+                return (group for group in query["security_group_ids"] if group in self.used)
             if "device_id" in query:
                 return (SimpleNamespace(id=key, name=name, fixed_ips=[]) for key, name in list(self.ports.items()))
             return self.listed(self.ports, query["name"])
 
+        def find_group(key: str) -> Any:
+            rules = [{"direction": "egress"}, *([{"direction": "ingress"}] if key in self.ingress else [])]
+            return SimpleNamespace(id=key, security_group_rules=rules)
+
         network = SimpleNamespace(
+            security_groups=lambda name: self.listed(self.groups, name),
+            find_security_group=find_group,
+            delete_security_group=self.remove(self.groups),
             networks=lambda name, project_id: self.listed(self.networks, name) if project_id == "project" else iter(()),
             delete_network=self.remove(self.networks),
             ports=ports,
@@ -293,6 +306,20 @@ def test_a_server_that_no_state_knows_and_that_never_started_is_removed(run: Run
     world = unnoted(SERVER, "worker01", {"name": "gaia-test-worker01"}, servers={"s": "gaia-test-worker01"})
     world.statuses = {"s": "BUILD"}
     assert run(world) == ["worker01: openstack:compute/instance: removed s, which no state knew"]
+
+
+def test_a_security_group_that_no_state_knows_is_removed_unless_it_lets_something_in_or_a_port_has_it(run: Run) -> None:
+    known, there = {"name": "gaia-test-workers"}, {"g": "gaia-test-workers"}
+    assert run(unnoted(GROUP, "workers", known, groups={**there})) == [
+        "workers: openstack:networking/secGroup: removed g, which no state knew"
+    ]
+    for world in (
+        unnoted(GROUP, "workers", known, groups={**there}, ingress=["g"]),
+        unnoted(GROUP, "workers", known, groups={**there}, used=["g"]),
+    ):
+        with pytest.raises(OpsError, match="is in the cloud and not in the state"):
+            run(world)
+        assert world.removed == []
 
 
 def test_what_depends_on_something_that_is_not_made_yet_cannot_be_there(run: Run) -> None:

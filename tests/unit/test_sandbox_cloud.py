@@ -12,6 +12,7 @@ from sandbox.hosts import disks
 from sandbox.layout import FLAVORS, QUOTAS, SCSI, Layout
 from sandbox.services import faults
 from sandbox.services.faults import Fault, Faulty
+from sandbox.services.swift_cache import Memory
 from tests.conftest import ROOT
 
 SIZES = {flavor.name: flavor for flavor in FLAVORS}
@@ -86,3 +87,18 @@ def test_a_slow_answer_is_the_apis_own(layout: Layout, monkeypatch: pytest.Monke
     faults.add(layout, Fault("neutron", 0, 7.5, "", ""), 1)
     assert ask(layout, "GET", "/")[0] == "200 OK"
     assert slept == [7.5]
+
+
+def test_swifts_cache_keeps_copies_for_as_long_as_it_was_told() -> None:
+    now = 100.0
+    cache = Memory(lambda: now)
+    info = {"status": 204, "acl": ("a", "b")}
+    cache.set("container/a", info, time=60)
+    cache.set("for ever", 1)
+    info["status"] = 404
+    assert cache.get("container/a") == {"status": 204, "acl": ["a", "b"]}
+    now += 61
+    assert cache.get("container/a") is None
+    assert cache.get("for ever") == 1
+    cache.delete("for ever")
+    assert cache.get("for ever") is None

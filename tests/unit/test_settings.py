@@ -185,6 +185,13 @@ def test_what_a_site_says_and_a_platform_does_not_know_is_no_mistake() -> None:
     assert settings.parse(values, "gaia-data", PLATFORMS["data"].settings)
 
 
+def test_of_an_unknown_site_only_the_site_is_told_and_what_no_site_says() -> None:
+    with pytest.raises(SettingsError) as found:
+        hadoop(site="cumulonimbus", network={"external": "mine"}, image=None, data_cloud=None)
+    keys = [line.split()[1] for line in str(found.value).splitlines() if "gaia:" in line]
+    assert keys == ["gaia:site", "gaia:data_cloud"], str(found.value)
+
+
 @pytest.mark.parametrize("site", ["cumulus", "arcus", "somerville", "sandbox"])
 def test_every_site_is_enough_for_a_stack_that_names_its_hosts(site: str) -> None:
     assert hadoop(site=site, network=None, image=None)
