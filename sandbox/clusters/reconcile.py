@@ -62,7 +62,8 @@ class Step:
         staying = {index: server for index, server in present.items() if not leaves(server)}
         for index in surplus(group.count, staying):
             self.stack.delete(staying[index])
-        for index in missing(group.count - len(staying), present):
+        # one that leaves keeps its place until it is gone: a node that is replaced keeps its name
+        for index in missing(group.count - len(present), present):
             node = Node(self.cluster, group, index)
             port = self.stack.port(node)
             self.stack.create(node, port, self._user_data(node, port, master, floating))

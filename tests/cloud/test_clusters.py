@@ -8,7 +8,7 @@ from __future__ import annotations
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -120,15 +120,15 @@ def test_a_delete_that_fails_once_says_why_and_the_next_destroy_goes_on(stack: S
 class Magnum:
     """Magnum's API, for one project with a network of its own."""
 
-    def __init__(self, name: str) -> None:
-        self.api, self.name = Api(LAYOUT, CLOUD), name
+    def __init__(self) -> None:
+        self.api, self._number = Api(LAYOUT, CLOUD), 0
         self._undo: list[tuple[Port, str]] = []
-        network = self._neutron("networks", "network", name=name)
+        network = self._neutron("networks", "network", name="magnum")
         subnet = self._neutron("subnets", "subnet", network_id=network, ip_version=4, cidr="10.10.0.0/24")
         [external] = self.api.get(Port.NEUTRON, "/v2.0/networks?name=internet")["networks"]
-        router = self._neutron("routers", "router", name=name, external_gateway_info={"network_id": external["id"]})
-        self.interface = (f"/v2.0/routers/{router}", {"subnet_id": subnet})
-        self.api.call("PUT", Port.NEUTRON, f"{self.interface[0]}/add_router_interface", self.interface[1])
+        router = self._neutron("routers", "router", name="magnum", external_gateway_info={"network_id": external["id"]})
+        self._interface = (f"/v2.0/routers/{router}", {"subnet_id": subnet})
+        self.api.call("PUT", Port.NEUTRON, f"{self._interface[0]}/add_router_interface", self._interface[1])
         self.networks = {"fixed_network": network, "fixed_subnet": subnet}
 
     def _neutron(self, path: str, kind: str, **values: Any) -> str:
@@ -137,22 +137,27 @@ class Magnum:
         return made
 
     def close(self) -> None:
-        self.api.call("PUT", Port.NEUTRON, f"{self.interface[0]}/remove_router_interface", self.interface[1])
+        """Everything away, also what a failed test has left."""
+        for cluster in self.api.get(Port.MAGNUM, "/v1/clusters")["clusters"]:
+            self.delete(f"/v1/clusters/{cluster['uuid']}")
+        self.api.call("PUT", Port.NEUTRON, f"{self._interface[0]}/remove_router_interface", self._interface[1])
         for port, path in self._undo:
             self.api.delete(port, path)
 
-    def template(self, driver: str) -> str:
-        order: dict[str, Any] = {"name": self.name, "image_id": IDLE_CLUSTER_IMAGE, "coe": "kubernetes"}
+    def template(self, driver: str = DEFAULT_CLUSTER_DRIVER, release: str = "v1.34.9") -> str:
+        order: dict[str, Any] = {"name": "magnum", "image_id": IDLE_CLUSTER_IMAGE, "coe": "kubernetes"}
         order |= {"driver": driver, "external_network_id": "internet", "flavor_id": TINY, "master_flavor_id": TINY}
-        order |= {"labels": {"kube_tag": "v1.34.9", "of": "template"}}
+        order |= {"labels": {"kube_tag": release, "of": "template"}}
         made = str(self.api.post(Port.MAGNUM, "/v1/clustertemplates", order)["uuid"])
         self._undo.insert(0, (Port.MAGNUM, f"/v1/clustertemplates/{made}"))
         return made
 
     def order(self, driver: str = DEFAULT_CLUSTER_DRIVER, **values: Any) -> str:
-        """Ask for a cluster; its path."""
-        order = {"name": self.name, "cluster_template_id": self.template(driver), **self.networks, **values}
-        return f"/v1/clusters/{self.api.post(Port.MAGNUM, '/v1/clusters', order)['uuid']}"
+        """Ask for a cluster; its path. A value None is left out."""
+        self._number += 1
+        order = {"name": f"m{self._number}", "cluster_template_id": self.template(driver), **self.networks, **values}
+        given = {key: value for key, value in order.items() if value is not None}
+        return f"/v1/clusters/{self.api.post(Port.MAGNUM, '/v1/clusters', given)['uuid']}"
 
     def wait(self, path: str, *until: str) -> dict[str, Any]:
         """The cluster, once its status is one of these. Raises ApiError when it is gone."""
@@ -167,68 +172,78 @@ class Magnum:
         with pytest.raises(ApiError, match="404"):
             self.wait(path, "DELETE_FAILED")
 
-    def servers(self) -> dict[str, str]:
-        """The ids of its servers, by what their names end in."""
+    def servers(self, path: str) -> dict[str, str]:
+        """The ids of the cluster's servers, by what their names end in."""
+        prefix = f"-{path.rpartition('/')[2][:8]}-"
         found = self.api.get(Port.NOVA, "/v2.1/servers")["servers"]
-        ours = [server for server in found if server["name"].startswith(self.name)]
-        return {"-".join(server["name"].split("-")[-2:]): server["id"] for server in ours}
-
-    def indexes(self) -> list[str]:
-        """What its servers' names end in."""
-        return sorted(self.servers())
+        return {s["name"].partition(prefix)[2]: s["id"] for s in found if prefix in s["name"]}
 
 
-@pytest.fixture
-def magnum(cloud: Sandbox, request: pytest.FixtureRequest) -> Iterator[Magnum]:
+@pytest.fixture(scope="module")
+def magnum(cloud: Sandbox) -> Iterator[Magnum]:
     assert cloud.root == ROOT
     with inside(LAYOUT.namespace):
-        made = Magnum(f"m{abs(hash(request.node.name)) % 10**6}")
-        yield made
+        made = Magnum()
+    yield made
+    with inside(LAYOUT.namespace):
         made.close()
 
 
-def test_a_cluster_can_be_read_as_soon_as_the_api_has_answered_and_has_merged_labels(magnum: Magnum) -> None:
-    path = magnum.order(node_count=1, labels={"of": "cluster"}, merge_labels=True)
-    assert magnum.api.get(Port.MAGNUM, path)["labels"] == {"kube_tag": "v1.34.9", "of": "cluster"}
-    made = magnum.wait(path, "CREATE_COMPLETE")
+@pytest.fixture
+def network(magnum: Magnum) -> Iterator[Magnum]:
+    """Magnum, from the namespace in which its API answers."""
+    with inside(LAYOUT.namespace):
+        yield magnum
+
+
+@pytest.fixture(scope="module")
+def ordered(magnum: Magnum) -> tuple[str, dict[str, Any]]:
+    """A cluster of three workers, and what the API said of it right after it was asked for."""
+    with inside(LAYOUT.namespace):
+        path = magnum.order(node_count=3, labels={"of": "cluster"}, merge_labels=True)
+        return path, magnum.api.get(Port.MAGNUM, path)
+
+
+def test_a_cluster_can_be_read_as_soon_as_the_api_has_answered_and_has_merged_labels(
+    network: Magnum, ordered: tuple[str, dict[str, Any]]
+) -> None:
+    path, said = ordered
+    assert said["labels"] == {"kube_tag": "v1.34.9", "of": "cluster"}
+    made = network.wait(path, "CREATE_COMPLETE")
     assert made["api_address"] == f"https://{made['master_addresses'][0]}:6443"
-    assert magnum.indexes() == ["master-0", "node-0"]
-    magnum.delete(path)
+    assert sorted(network.servers(path)) == ["master-0", "node-0", "node-1", "node-2"]
 
 
-def test_a_cluster_that_is_resized_loses_the_nodes_that_are_named(magnum: Magnum) -> None:
-    path = magnum.order(node_count=3)
-    magnum.wait(path, "CREATE_COMPLETE")
-    magnum.api.post(Port.MAGNUM, f"{path}/actions/resize", {"node_count": 2, "nodes_to_remove": ["1"]})
-    magnum.wait(path, "UPDATE_COMPLETE")
-    assert magnum.indexes() == ["master-0", "node-0", "node-2"]
-    magnum.delete(path)
+def test_a_cluster_that_is_resized_loses_the_nodes_that_are_named(
+    network: Magnum, ordered: tuple[str, dict[str, Any]]
+) -> None:
+    path, _ = ordered
+    network.api.post(Port.MAGNUM, f"{path}/actions/resize", {"node_count": 2, "nodes_to_remove": ["1"]})
+    network.wait(path, "UPDATE_COMPLETE")
+    assert sorted(network.servers(path)) == ["master-0", "node-0", "node-2"]
 
 
-def test_an_upgrade_replaces_the_workers_one_by_one_and_keeps_the_master(magnum: Magnum) -> None:
-    path = magnum.order(node_count=2)
-    magnum.wait(path, "CREATE_COMPLETE")
-    before = magnum.servers()
-    other = magnum.api.get(Port.MAGNUM, path)["cluster_template_id"]
-    values = {k: v for k, v in magnum.api.get(Port.MAGNUM, f"/v1/clustertemplates/{other}").items() if v is not None}
-    for key in ("uuid", "links", "created_at", "updated_at", "project_id", "user_id", "cluster_distro"):
-        values.pop(key, None)
-    values |= {"name": f"{magnum.name}-next", "labels": {"kube_tag": "v1.35.0"}}
-    following = magnum.api.post(Port.MAGNUM, "/v1/clustertemplates", values)["uuid"]
-    magnum.api.post(Port.MAGNUM, f"{path}/actions/upgrade", {"cluster_template": following, "max_batch_size": 1})
-    magnum.wait(path, "UPDATE_COMPLETE")
-    after = magnum.servers()
+def test_an_upgrade_replaces_the_workers_one_by_one_and_keeps_the_master(
+    network: Magnum, ordered: tuple[str, dict[str, Any]]
+) -> None:
+    path, _ = ordered
+    before = network.servers(path)
+    order = {"cluster_template": network.template(release="v1.35.0"), "max_batch_size": 1}
+    network.api.post(Port.MAGNUM, f"{path}/actions/upgrade", order)
+    time.sleep(0.5)  # the conductor sets the status after the API has answered
+    network.wait(path, "UPDATE_COMPLETE")
+    after = network.servers(path)
     assert after.keys() == before.keys()
     assert [name for name in after if after[name] == before[name]] == ["master-0"]
-    magnum.delete(path)
-    magnum.api.delete(Port.MAGNUM, f"/v1/clustertemplates/{following}")
+    network.delete(path)
+    assert network.servers(path) == {}
 
 
-def test_what_the_project_has_no_room_for_fails_with_the_clouds_own_words(magnum: Magnum) -> None:
-    path = magnum.order(node_count=3, flavor_id="general.v1.himem")
-    assert "Quota exceeded" in magnum.wait(path, "CREATE_FAILED")["status_reason"]
-    magnum.delete(path)
-    assert magnum.indexes() == []
+def test_what_the_project_has_no_room_for_fails_with_the_clouds_own_words(network: Magnum) -> None:
+    path = network.order(node_count=3, flavor_id="general.v1.himem")
+    assert "Quota exceeded" in network.wait(path, "CREATE_FAILED")["status_reason"]
+    network.delete(path)
+    assert network.servers(path) == {}
 
 
 @pytest.mark.parametrize(
@@ -236,28 +251,22 @@ def test_what_the_project_has_no_room_for_fails_with_the_clouds_own_words(magnum
     [
         ({"master_count": 3, "master_lb_enabled": True}, "one master"),
         ({"fixed_network": None, "fixed_subnet": None}, "fixed_network"),
+        ({"driver": CLUSTER_API_DRIVER, "node_count": 0}, "one node at least"),
     ],
-    ids=["masters", "network"],
+    ids=["masters", "network", "nodes"],
 )
-def test_what_this_sandbox_cannot_do_is_said(magnum: Magnum, values: dict[str, Any], said: str) -> None:
-    given = {key: value for key, value in values.items() if value is not None}
-    for key in values.keys() - given.keys():
-        magnum.networks.pop(key)
-    path = magnum.order(node_count=1, **given)
-    assert said in magnum.wait(path, "CREATE_FAILED")["status_reason"]
-    magnum.delete(path)
+def test_what_cannot_be_made_is_said(network: Magnum, values: dict[str, Any], said: str) -> None:
+    path = network.order(**{"node_count": 1, **values})
+    assert said in network.wait(path, "CREATE_FAILED")["status_reason"]
+    network.delete(path)
 
 
-def test_cluster_apis_driver_makes_one_group_after_the_other_and_each_of_one_node_at_least(magnum: Magnum) -> None:
-    path = magnum.order(CLUSTER_API_DRIVER, node_count=0)
-    assert "one node at least" in magnum.wait(path, "CREATE_FAILED")["status_reason"]
-    magnum.delete(path)
-    path = magnum.order(CLUSTER_API_DRIVER, node_count=1)
-    seen: list[list[str]] = []
-    until: Callable[[], str] = lambda: str(magnum.api.get(Port.MAGNUM, path)["status"])  # noqa: E731
-    while until() != "CREATE_COMPLETE":
-        seen.append(magnum.indexes())
+def test_cluster_apis_driver_makes_one_group_after_the_other(network: Magnum) -> None:
+    path = network.order(CLUSTER_API_DRIVER, node_count=1)
+    seen = []
+    while network.api.get(Port.MAGNUM, path)["status"] == "CREATE_IN_PROGRESS":
+        seen.append(sorted(network.servers(path)))
         time.sleep(0.1)
     assert ["master-0"] in seen
     assert ["node-0"] not in seen
-    magnum.delete(path)
+    network.delete(path)
