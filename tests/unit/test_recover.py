@@ -337,24 +337,24 @@ def test_an_empty_state_is_not_taken_for_a_reason_to_remove_anything(run: Run) -
 # ---- what is of a type that recovery does not know
 
 
-CLUSTER = "openstack:containerinfra/cluster:Cluster"
+ZONE = "openstack:dns/zone:Zone"
 
 
 def test_what_the_next_up_would_make_of_an_unknown_type_is_told_and_the_rest_is_recovered(run: Run) -> None:
     world = unnoted(NETWORK, "net", {"name": "gaia-test"}, networks={"orphan": "gaia-test"})
-    world.creates.insert(0, resource(CLUSTER, "cluster", {"name": "gaia-test"}))
-    with pytest.raises(OpsError, match=r"does not know .*: cluster \(openstack:containerinfra/cluster:Cluster\)\. "):
+    world.creates.insert(0, resource(ZONE, "zone", {"name": "gaia-test"}))
+    with pytest.raises(OpsError, match=r"does not know .*: zone \(openstack:dns/zone:Zone\)\. "):
         run(world)
     assert world.removed == ["orphan"]
 
 
 def test_what_is_of_an_unknown_type_and_waits_for_something_else_cannot_be_there(run: Run) -> None:
-    assert run(unnoted(CLUSTER, "cluster", {"fixedNetwork": UNKNOWN})) == ["gaia-test: nothing to recover"]
+    assert run(unnoted(ZONE, "zone", {"fixedNetwork": UNKNOWN})) == ["gaia-test: nothing to recover"]
 
 
 def test_a_pending_request_of_an_unknown_type_is_told_with_type_and_name_and_the_state_is_left_alone(run: Run) -> None:
-    world = World(pending=[pending(CLUSTER, "cluster", {"name": "gaia-test"})])
-    with pytest.raises(OpsError, match=r"the type openstack:containerinfra/cluster:Cluster of cluster, .* by hand"):
+    world = World(pending=[pending(ZONE, "zone", {"name": "gaia-test"})])
+    with pytest.raises(OpsError, match=r"the type openstack:dns/zone:Zone of zone, .* by hand"):
         run(world)
     assert world.imported is None
 
