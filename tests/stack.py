@@ -14,6 +14,7 @@ from typing import Any
 
 import yaml
 
+from sandbox.layout import Layout
 from tests.conftest import OPS, ROOT, Sandbox
 
 
@@ -155,6 +156,15 @@ class Stack:
                     with contextlib.suppress(ProcessLookupError):
                         os.kill(pid, signal.SIGKILL)
                 engine.wait()
+
+
+class Committed(Stack):
+    """A committed stack as it comes up on the sandbox (`sandbox/project.py`), by plain commands from the checkout."""
+
+    def __init__(self, sandbox: Sandbox, name: str) -> None:
+        self.sandbox, self.name, self.directory, self.environment = sandbox, name, ROOT, {}
+        self.file = Layout(ROOT).state / "project" / f"Pulumi.{name}.yaml"
+        self.run("pulumi", "stack", "select", "--create", name, "--non-interactive")
 
 
 def tools(directory: Path) -> dict[str, str]:

@@ -159,21 +159,27 @@ def _bundle(
     return pulumi.Output.all(cluster, host.volume.volume_id, mounts).apply(content)
 
 
-def _health(
-    made: Infrastructure, gateway: Access, applied: Sequence[pulumi.Output[str]], parent: pulumi.Resource
-) -> None:
+def health_check(workers: Sequence[str]) -> str:
+    """The program that waits until the platform works with these workers, for the gateway's `python3 -`."""
     check = {
         "master": "master01",
-        "workers": [name for name, host in made.hosts.items() if host.role == "worker"],
+        "workers": list(workers),
         "namenode": f"http://master01:{ports.Port.NAMENODE_HTTP:d}",
         "resourcemanager": f"http://master01:{ports.Port.RM_HTTP:d}",
         "zeppelin": f"http://localhost:{ports.Port.ZEPPELIN:d}",
     }
+    return pushed(ON_HOST / "health.py", check)
+
+
+def _health(
+    made: Infrastructure, gateway: Access, applied: Sequence[pulumi.Output[str]], parent: pulumi.Resource
+) -> None:
+    workers = [name for name, host in made.hosts.items() if host.role == "worker"]
     command.remote.Command(
         "health",
         connection=gateway.connection(),
         create="python3 -",
-        stdin=pushed(ON_HOST / "health.py", check),
+        stdin=health_check(workers),
         logging=command.remote.Logging.STDERR,
         add_previous_output_in_env=False,
         # whatever was configured anew has to be seen working again

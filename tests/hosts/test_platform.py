@@ -1,4 +1,8 @@
-"""The demo's platform on hosts that really boot: what operators and astronomers get from `pulumi up`."""
+"""The platform on hosts that really boot: what operators and astronomers get from `pulumi up` of a committed stack.
+
+`gaia-test` is brought up, changed, broken, rebooted and destroyed. Beside it `gaia-prod` comes and goes as it is: while
+the one waits, the other works.
+"""
 
 from __future__ import annotations
 
@@ -8,11 +12,11 @@ import shlex
 import subprocess
 import time
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from components.hadoop.ports import SECURITY_GROUPS, Port
 from components.network.ingress import ANYWHERE
@@ -21,13 +25,16 @@ from tests import arguments
 from tests.conftest import ROOT, Sandbox
 from tests.hosts import spark_interpreter
 from tests.hosts.conftest import ROWS, SHARE
+from tests.hosts.deployment import Platform, up_computes_and_goes
 from tests.leftovers import everything
-from tests.stack import Stack
+from tests.stack import Committed
 
-CLOUD, DATA_CLOUD = "iris-gaia-demo", "iris-gaia-data"
+STACK, BESIDE = "gaia-test", "gaia-prod"
+CLOUD, DATA_CLOUD = f"iris-{STACK}", "iris-gaia-data"
 CATALOGUE = "/data/gaia/GDR3"
 PASSWORD, ROTATED = "canary-PASSWORD-4711", "canary-ROTATED-4712"
-HOSTS = ("zeppelin", "master01", "worker01", "worker02")
+WORKERS, NEW = ("worker01", "worker02", "worker03"), "worker04"  # as committed, and one more
+HOSTS = ("zeppelin", "master01", *WORKERS)
 CONTAINER_MIB = 4096  # what a changed size is changed to
 GROWN_GIB = 4  # by how much the workers' volumes grow
 # Asks the notebook server (an argument) to run %spark, and prints what comes of it. The server may just be starting.
@@ -51,45 +58,6 @@ print(SparkSession.builder.getOrCreate().range(1000).selectExpr("sum(id)").first
 BACK_WITHIN = 300  # seconds in which a rebooted platform has to work: a fraction of that on an idle machine
 
 
-def config(name: str) -> dict[str, Any]:
-    """A stack's config as the checkout has it, without what somebody may have rebuilt in the demo."""
-    values = yaml.safe_load((ROOT / f"Pulumi.{name}.yaml").read_text())["config"]
-    values.get("gaia:hosts", {}).pop("rebuild", None)
-    return {key.removeprefix("gaia:"): value for key, value in values.items()}
-
-
-class Platform:
-    """The deployment under test, and ways to reach its hosts as an operator does."""
-
-    def __init__(self, sandbox: Sandbox, stack: Stack, directory: Path) -> None:
-        self.sandbox, self.stack = sandbox, stack
-        with arguments.watched() as self.arguments:
-            self.said = stack.up().stdout
-        self.outputs, self.directory = stack.outputs(), directory
-        key = directory / "key"
-        key.touch(mode=0o600)
-        key.write_text(self.outputs["deploy_key"])
-        (directory / "known_hosts").write_text(self.outputs["known_hosts"])
-        self.let_in("deploy", key)
-
-    def let_in(self, login: str, key: Path) -> None:
-        """What somebody of this login has in their ~/.ssh/config: the stack's output, and what is their own."""
-        (self.directory / f"config.{login}").write_text(
-            f"{self.stack.outputs()['ssh_config']}\nHost *\n User {login}\n IdentityFile {key}\n IdentitiesOnly yes\n"
-            f" UserKnownHostsFile {self.directory}/known_hosts\n StrictHostKeyChecking yes\n LogLevel ERROR\n"
-            " ConnectTimeout 10\n"
-        )
-
-    def ssh(self, host: str, command: str, check: bool = True, login: str = "deploy") -> str:
-        """A command on a host; by whom the program itself logs in, or by another login."""
-        words = ["ssh", "-F", str(self.directory / f"config.{login}"), f"{self.stack.name}-{host}", command]
-        return self.sandbox.run(*words, check=check).stdout.strip()
-
-    def started(self, host: str, unit: str) -> str:
-        """When a unit was started last."""
-        return self.ssh(host, f"systemctl show -P ActiveEnterTimestampMonotonic {unit}")
-
-
 @pytest.fixture(scope="module")
 def before(cloud: Sandbox, filled: str) -> dict[str, list[str]]:
     assert filled == SHARE
@@ -97,16 +65,20 @@ def before(cloud: Sandbox, filled: str) -> dict[str, list[str]]:
 
 
 @pytest.fixture(scope="module")
-def platform(
-    cloud: Sandbox, state_backend: str, before: dict[str, list[str]], tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Platform]:
-    directory = tmp_path_factory.mktemp("demo")
+def platform(cloud: Sandbox, before: dict[str, list[str]], tmp_path_factory: pytest.TempPathFactory) -> Platform:
     assert before["servers"] == []
-    stack = Stack(cloud, directory, "gaia-demo", config("gaia-demo"), state_backend)
-    stack.pulumi("config", "set", "--secret", "gaia:notebook_password", PASSWORD)
-    yield Platform(cloud, stack, directory)
+    return Platform(Committed(cloud, STACK), PASSWORD, tmp_path_factory.mktemp(STACK))
 
 
+@pytest.fixture(scope="module")
+def beside(cloud: Sandbox, filled: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Future[None]]:
+    """The other stack's coming and going, at work from now on."""
+    assert filled == SHARE
+    with ThreadPoolExecutor(1) as pool:
+        yield pool.submit(up_computes_and_goes, cloud, BESIDE, tmp_path_factory.mktemp(BESIDE) / "sky.png")
+
+
+@pytest.mark.usefixtures("beside")  # so that it begins with the first of the tests
 def test_a_second_run_changes_nothing_even_after_a_refresh(platform: Platform) -> None:
     platform.stack.assert_unchanged()
     platform.stack.pulumi("refresh", "--yes", "--skip-preview")
@@ -140,22 +112,23 @@ def test_only_root_may_reach_the_metadata_service(platform: Platform, host: str)
     assert "reject" in rules
 
 
-# Tries to connect to ports of a host (both arguments) and prints those that it reaches: something answers, be it that
-# nobody listens. A packet that is dropped answers nothing.
+# Tries to connect to ports (the first argument) of hosts (the others) and prints those that it reaches, by host:
+# something answers, be it that nobody listens. A packet that is dropped answers nothing.
 SCAN = """
 import json, socket, sys
 from concurrent.futures import ThreadPoolExecutor
-def reached(port):
+def reached(host, port):
     try:
-        socket.create_connection((sys.argv[1], port), 2).close()
+        socket.create_connection((host, port), 2).close()
     except ConnectionRefusedError:
         return True
     except OSError:
         return False
     return True
-ports = json.loads(sys.argv[2])
-with ThreadPoolExecutor(len(ports)) as pool:
-    print(json.dumps([port for port, there in zip(ports, pool.map(reached, ports)) if there]))
+ports, hosts = json.loads(sys.argv[1]), sys.argv[2:]
+with ThreadPoolExecutor(len(ports) * len(hosts)) as pool:
+    tried = {host: [pool.submit(reached, host, port) for port in ports] for host in hosts}
+print(json.dumps({host: [port for port, try_ in zip(ports, tried[host]) if try_.result()] for host in hosts}))
 """
 # Every port that the platform names, and some that nobody does.
 SCANNED = sorted({*map(int, Port), 21, 23, 80, 111, 3306, 5432, 8000, 8020, 9001, 40000, 50010})
@@ -173,21 +146,23 @@ def allowed(source: str, target: str) -> set[int]:
 
 
 def test_what_is_open_from_outside_and_from_every_role_to_every_role_is_what_the_table_says(platform: Platform) -> None:
-    words = ["python", "-c", SCAN, platform.outputs["gateway"], json.dumps(SCANNED)]
-    assert set(json.loads(platform.sandbox.run(*words).stdout)) == {Port.SSH, Port.ZEPPELIN}
+    ports, gateway = json.dumps(SCANNED), platform.outputs["gateway"]
+    outside = json.loads(platform.stack.sandbox.run("python", "-c", SCAN, ports, gateway).stdout)
+    assert set(outside[gateway]) == {Port.SSH, Port.ZEPPELIN}
     groups = {"zeppelin": "zeppelin", "master01": "masters", "worker01": "workers", "worker02": "workers"}
     for source, group in groups.items():
-        for target in groups.keys() - {source}:
-            scan = f"python3 -c {shlex.quote(SCAN)} {target} {shlex.quote(json.dumps(SCANNED))}"
-            found = set(json.loads(platform.ssh(source, scan)))
-            assert found == allowed(group, groups[target]), f"from {source} to {target}"
+        targets = sorted(groups.keys() - {source})
+        scan = ["python3", "-c", SCAN, ports, *targets]
+        found = json.loads(platform.ssh(source, shlex.join(scan)))
+        for target in targets:
+            assert set(found[target]) == allowed(group, groups[target]), f"from {source} to {target}"
 
 
 def test_hdfs_and_yarn_have_every_worker(platform: Platform) -> None:
     report = platform.ssh("master01", "sudo -u hdfs hdfs dfsadmin -report")
-    assert "Live datanodes (2)" in report
+    assert f"Live datanodes ({len(WORKERS)})" in report
     nodes = platform.ssh("master01", "sudo -u yarn yarn node -list 2>/dev/null")
-    assert re.search(r"Total Nodes:2", nodes)
+    assert f"Total Nodes:{len(WORKERS)}" in nodes
 
 
 def test_the_spark_job_draws_the_sky_and_a_notebook_paragraph_runs_on_yarn(platform: Platform, tmp_path: Path) -> None:
@@ -202,27 +177,34 @@ def test_the_spark_job_draws_the_sky_and_a_notebook_paragraph_runs_on_yarn(platf
 def test_the_notebook_wants_a_login(platform: Platform) -> None:
     url = platform.outputs["zeppelin_url"]
     curl = ["curl", "-s", "-o", "/dev/null", "-w", "%{http_code}"]
-    assert platform.sandbox.run(*curl, f"{url}/api/version").stdout == "200"
-    assert platform.sandbox.run(*curl, f"{url}/api/notebook").stdout in ("302", "401", "403")
+    assert platform.stack.sandbox.run(*curl, f"{url}/api/version").stdout == "200"
+    assert platform.stack.sandbox.run(*curl, f"{url}/api/notebook").stdout in ("302", "401", "403")
     login = ["-d", "userName=gaia&password=wrong", f"{url}/api/login"]
-    assert platform.sandbox.run(*curl, *login).stdout == "403"
+    assert platform.stack.sandbox.run(*curl, *login).stdout == "403"
 
 
 # ---- changes
 
 
-def later(**changes: Any) -> dict[str, Any]:
-    """The demo's config after its workers grew in size and number, with some keys changed."""
-    values = config("gaia-demo") | changes
+def later(platform: Platform) -> dict[str, Any]:
+    """The committed config after its workers grew in size and number."""
+    values = platform.committed()
     values["hosts"]["worker"]["volume_gib"] += GROWN_GIB
-    values["hosts"]["worker"]["count"] = 3
+    values["hosts"]["worker"]["count"] += 1
+    return values
+
+
+def smaller(platform: Platform) -> dict[str, Any]:
+    """The same with smaller containers."""
+    values = later(platform)
+    values["sizing"]["container_max_mib"] = CONTAINER_MIB
     return values
 
 
 def test_a_setting_a_grown_volume_an_operator_and_a_worker_more_restart_no_daemon_and_replace_nothing(
     platform: Platform, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    stack, changed = platform.stack, later()
+    stack, changed = platform.stack, later(platform)
     key = tmp_path_factory.mktemp("stv") / "key"
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key], check=True)
     changed["spark"]["spark.sql.shuffle.partitions"] = "64"
@@ -234,12 +216,10 @@ def test_a_setting_a_grown_volume_an_operator_and_a_worker_more_restart_no_daemo
         ("zeppelin", "zeppelin"),
     }
     since = {pair: platform.started(*pair) for pair in daemons}
-    stack.configure(changed, keep=("notebook_password",))
+    platform.configure(changed)
     operations = {verb: [line for line in lines if "openstack:" in line] for verb, lines in stack.operations().items()}
-    assert sorted(operations.pop("update")) == [
-        f"openstack:blockstorage/volume:Volume {host}" for host in ("worker01", "worker02")
-    ]
-    assert all("worker03" in line for line in operations.pop("create"))
+    assert sorted(operations.pop("update")) == [f"openstack:blockstorage/volume:Volume {host}" for host in WORKERS]
+    assert all(NEW in line for line in operations.pop("create"))
     assert not any(operations.values())
     stack.up()
     stack.assert_unchanged()
@@ -247,25 +227,21 @@ def test_a_setting_a_grown_volume_an_operator_and_a_worker_more_restart_no_daemo
     assert "64" in platform.ssh("zeppelin", "grep shuffle.partitions /etc/spark/conf/spark-defaults.conf")
     size = changed["hosts"]["worker"]["volume_gib"]
     assert platform.ssh("worker02", "df --output=size -BG /mnt/cinder/data | tail -1").strip() == f"{size}G"
-    assert "Live datanodes (3)" in platform.ssh("master01", "sudo -u hdfs hdfs dfsadmin -report")
-    (platform.directory / "known_hosts").write_text(stack.outputs()["known_hosts"])
+    assert f"{len(WORKERS) + 1} workers in HDFS and YARN" in platform.health((*WORKERS, NEW))
     platform.let_in("stv", key)
 
 
-def test_an_operator_logs_in_by_the_printed_configuration_and_is_put_out_when_removed(platform: Platform) -> None:
-    stack = platform.stack
+def test_an_operator_logs_in_by_the_printed_configuration_everywhere_with_one_uid(platform: Platform) -> None:
     assert platform.ssh("worker01", "id -un; sudo -n id -un", login="stv").split() == ["stv", "root"]
-    (uid,) = {platform.ssh(host, "id -u", login="stv") for host in (*HOSTS, "worker03")}
+    assert len({platform.ssh(host, "id -u", login="stv") for host in (*HOSTS, NEW)}) == 1
+
+
+def test_who_is_no_operator_any_more_is_put_out_and_a_new_password_counts_at_once_and_ends_nobodys_session(
+    platform: Platform,
+) -> None:
+    uid = platform.ssh("worker01", "id -u", login="stv")
     platform.ssh("worker01", "nohup sleep 4000 >/dev/null 2>&1 &", login="stv")
     assert platform.ssh("worker01", "pgrep -u stv sleep")
-    stack.configure(later(), keep=("notebook_password",))
-    stack.up()
-    assert platform.ssh("worker01", f"ps -u {uid} -o comm=", check=False) == ""
-    assert "no such user" in platform.ssh("worker01", "id stv 2>&1", check=False)
-    stack.assert_unchanged()
-
-
-def test_a_new_password_counts_at_once_and_ends_nobodys_session(platform: Platform) -> None:
     since = platform.started("zeppelin", "zeppelin")
     notebook = f"{platform.outputs['zeppelin_url']}/api"
     jar = ["-s", "-o", "/dev/null", "-w", "%{http_code}", "-c", str(platform.directory / "session")]
@@ -273,12 +249,15 @@ def test_a_new_password_counts_at_once_and_ends_nobodys_session(platform: Platfo
     def enter(password: str) -> str:
         form = platform.directory / "form"  # not an argument: anybody could read it
         form.write_text(f"userName=gaia&password={password}")
-        return platform.sandbox.run("curl", *jar, "--data", f"@{form}", f"{notebook}/login").stdout
+        return platform.stack.sandbox.run("curl", *jar, "--data", f"@{form}", f"{notebook}/login").stdout
 
     assert enter(PASSWORD) == "200"
     session = (platform.directory / "session").read_text()
+    platform.configure(later(platform))
     platform.stack.pulumi("config", "set", "--secret", "gaia:notebook_password", ROTATED)
     platform.stack.up()
+    assert platform.ssh("worker01", f"ps -u {uid} -o comm=", check=False) == ""
+    assert "no such user" in platform.ssh("worker01", "id stv 2>&1", check=False)
     limit = time.monotonic() + 30
     while enter(ROTATED) != "200":
         assert time.monotonic() < limit
@@ -286,8 +265,9 @@ def test_a_new_password_counts_at_once_and_ends_nobodys_session(platform: Platfo
     assert enter(PASSWORD) == "403"
     (platform.directory / "session").write_text(session)
     jar[-2] = "-b"
-    assert platform.sandbox.run("curl", *jar, f"{notebook}/notebook").stdout == "200"
+    assert platform.stack.sandbox.run("curl", *jar, f"{notebook}/notebook").stdout == "200"
     assert platform.started("zeppelin", "zeppelin") == since
+    platform.stack.assert_unchanged()
 
 
 def test_the_notebooks_spark_is_asked_for_yarn_and_the_computed_sizes(platform: Platform) -> None:
@@ -316,12 +296,12 @@ def test_the_notebooks_spark_is_asked_for_yarn_and_the_computed_sizes(platform: 
 def test_what_cannot_be_installed_leaves_the_hosts_as_they_were_and_is_pushed_again_when_put_back(
     platform: Platform,
 ) -> None:
-    stack, good = platform.stack, later()
+    stack, good = platform.stack, later(platform)
     library = {**good, "python": {**good["python"], "requirements": ["no-such-library"]}}
     archives = {**good["archives"], "zeppelin": {**good["archives"]["zeppelin"], "sha512": "0" * 128}}
     digest = good["archives"]["zeppelin"]["sha512"]
     for broken, said in ((library, "no-such-library"), ({**good, "archives": archives}, f"has the SHA-512 {digest}")):
-        stack.configure(broken, keep=("notebook_password",))
+        platform.configure(broken)
         done = stack.up(check=False)
         assert done.returncode != 0
         assert "zeppelin: " in done.stdout
@@ -329,47 +309,41 @@ def test_what_cannot_be_installed_leaves_the_hosts_as_they_were_and_is_pushed_ag
     for host in ("zeppelin", "worker01"):
         assert platform.ssh(host, "/opt/gaia/python/bin/python -c 'import numpy; print(1)'") == "1"
     assert platform.ssh("zeppelin", "systemctl is-active zeppelin") == "active"
-    stack.configure(good, keep=("notebook_password",))
+    platform.configure(good)
     again = [line for lines in stack.operations().values() for line in lines]
     assert "command:remote:Command zeppelin" in again
-    stack.up()
-    stack.assert_unchanged()
 
 
-def test_a_rebuilt_worker_still_has_its_hdfs_blocks(platform: Platform) -> None:
-    stack = platform.stack
-    platform.ssh("zeppelin", "head -c 20000000 /dev/urandom | sudo -u hdfs hdfs dfs -put -f - /tmp/kept")
-    checksum = platform.ssh("zeppelin", "sudo -u hdfs hdfs dfs -checksum /tmp/kept").split()[-1]
-    blocks = platform.ssh("worker01", "sudo find /mnt/cinder -name 'blk_*' ! -name '*.meta' -printf '%f %s\\n' | sort")
-    assert "blk_" in blocks
-    born = platform.ssh("worker01", "sudo stat -c %i /var/lib/cloud/instance/; cat /var/lib/cloud/data/instance-id")
-    values = later()
-    values["hosts"]["rebuild"] = {"worker01": 1}
-    stack.configure(values, keep=("notebook_password",))
-    stack.up()
-    now = platform.ssh("worker01", "sudo stat -c %i /var/lib/cloud/instance/; cat /var/lib/cloud/data/instance-id")
-    assert now != born
-    # others may have come meanwhile: what worker03 had is copied
-    there = platform.ssh("worker01", "sudo find /mnt/cinder -name 'blk_*' ! -name '*.meta' -printf '%f %s\\n' | sort")
-    assert set(blocks.splitlines()) <= set(there.splitlines())
-    assert platform.ssh("zeppelin", "sudo -u hdfs hdfs dfs -checksum /tmp/kept").split()[-1] == checksum
-    stack.assert_unchanged()
+BLOCKS = "sudo find /mnt/cinder -name 'blk_*' ! -name '*.meta' -printf '%f %s\\n' | sort"
+BIRTH = "sudo stat -c %i /var/lib/cloud/instance/; cat /var/lib/cloud/data/instance-id"
 
 
-def test_a_unit_that_fails_is_named_with_its_host_and_its_last_lines(platform: Platform) -> None:
+def test_a_rebuilt_worker_still_has_its_hdfs_blocks_and_another_ones_unit_that_fails_is_named_with_its_last_lines(
+    platform: Platform,
+) -> None:
     stack, dropin = platform.stack, "/etc/systemd/system/nodemanager.service.d"
+    put = f"sudo -u hdfs hdfs dfs -D dfs.replication={len(WORKERS) + 1} -put -f - /tmp/kept"
+    platform.ssh("zeppelin", f"head -c 20000000 /dev/urandom | {put}")
+    checksum = platform.ssh("zeppelin", "sudo -u hdfs hdfs dfs -checksum /tmp/kept").split()[-1]
+    blocks, born = platform.ssh("worker01", BLOCKS), platform.ssh("worker01", BIRTH)
+    assert "blk_" in blocks
     broken = '[Service]\\nExecStartPre=/bin/sh -c "echo the-disk-is-on-fire; exit 1"\\n'
     write = f"printf {shlex.quote(broken)} | sudo tee {dropin}/broken.conf"
     platform.ssh("worker02", f"sudo mkdir -p {dropin} && {write} && sudo systemctl daemon-reload")
-    values = later()  # without the rebuild number: that rebuilds nothing
-    values["sizing"]["container_max_mib"] = CONTAINER_MIB
-    stack.configure(values, keep=("notebook_password",))
+    values = smaller(platform)  # restarts every NodeManager
+    values["hosts"]["rebuild"] = {"worker01": 1}
+    platform.configure(values)
     said = stack.up(check=False)
     platform.ssh("worker02", f"sudo rm -r {dropin}; sudo systemctl daemon-reload")
     assert said.returncode != 0
     assert "worker02: unit nodemanager.service" in said.stdout
     assert "the-disk-is-on-fire" in said.stdout
     stack.up()
+    assert platform.ssh("worker01", BIRTH) != born
+    # others may have come meanwhile: what another worker had is copied
+    assert set(blocks.splitlines()) <= set(platform.ssh("worker01", BLOCKS).splitlines())
+    assert platform.ssh("zeppelin", "sudo -u hdfs hdfs dfs -checksum /tmp/kept").split()[-1] == checksum
+    platform.configure(smaller(platform))  # without the rebuild number: that rebuilds nothing
     stack.assert_unchanged()
 
 
@@ -377,19 +351,18 @@ def test_a_unit_that_fails_is_named_with_its_host_and_its_last_lines(platform: P
 
 
 def works(platform: Platform) -> float:
-    """Seconds until a Spark job on YARN has run, and HDFS and YARN have every worker."""
+    """Seconds until the platform is well with every worker, and a Spark job on YARN has run."""
     begun = time.monotonic()
     put = f"echo {shlex.quote(SUM)} > /tmp/sum.py"
     job = f"{put}; sudo -u zeppelin timeout 200 spark-submit /tmp/sum.py 2>/dev/null"
+    said = ""
     while time.monotonic() - begun < BACK_WITHIN:
-        report = platform.ssh("master01", "sudo -u hdfs hdfs dfsadmin -report 2>/dev/null", check=False)
-        nodes = platform.ssh("master01", "sudo -u yarn yarn node -list 2>/dev/null", check=False)
-        there = "Live datanodes (3)" in report and "Total Nodes:3" in nodes
-        if there and "499500" in platform.ssh("zeppelin", job, check=False):
+        said = platform.health((*WORKERS, NEW))
+        if "Zeppelin answers" in said and "499500" in platform.ssh("zeppelin", job, check=False):
             return time.monotonic() - begun
-        time.sleep(2)
+        time.sleep(1)
     failed = {host: platform.ssh(host, "systemctl --failed --no-legend --plain", check=False) for host in HOSTS}
-    raise AssertionError(f"no Spark job runs {BACK_WITHIN} s after the reboot; failed units: {failed}")
+    raise AssertionError(f"no Spark job runs {BACK_WITHIN} s after the reboot: {said}; failed units: {failed}")
 
 
 def reboot(platform: Platform, *hosts: str) -> None:
@@ -417,7 +390,10 @@ def test_rebooted_hosts_come_back_with_names_volumes_shares_and_daemons(
         )
         assert "gaia_source" in platform.ssh(host, f"ls {CATALOGUE}")
         assert platform.ssh(host, "systemctl list-units --state=failed --no-legend --plain") == ""
-    platform.stack.assert_unchanged()
+
+
+def test_the_other_stack_came_up_as_it_is_computed_and_went_without_a_trace(beside: Future[None]) -> None:
+    beside.result()
 
 
 def test_the_platform_comes_back_when_its_cloud_was_down(platform: Platform, cloud: Sandbox) -> None:
@@ -426,19 +402,19 @@ def test_the_platform_comes_back_when_its_cloud_was_down(platform: Platform, clo
     print(f"\nthe cloud: {works(platform):.0f} s until a Spark job had run")
     for host in HOSTS:
         assert "gaia_source" in platform.ssh(host, f"ls {CATALOGUE}")
+    platform.stack.assert_unchanged()
 
 
 def test_fewer_workers_leave_the_others_at_work(platform: Platform) -> None:
     daemons = {("master01", "namenode"), ("worker01", "datanode"), ("worker02", "nodemanager")}
     since = {pair: platform.started(*pair) for pair in daemons}
-    values = later()
-    values["sizing"]["container_max_mib"] = CONTAINER_MIB  # another would restart YARN
-    values["hosts"]["worker"]["count"] = 2
-    platform.stack.configure(values, keep=("notebook_password",))
+    values = smaller(platform)
+    values["hosts"]["worker"]["count"] -= 1
+    platform.configure(values)
     operations = platform.stack.operations()
     gone = [line for line in operations["delete"] if "openstack:" in line]
     assert gone
-    assert all("worker03" in line for line in gone)
+    assert all(NEW in line for line in gone)
     platform.stack.up()
     platform.stack.assert_unchanged()
     assert {pair: platform.started(*pair) for pair in daemons} == since
@@ -475,4 +451,4 @@ def test_destroy_asks_no_host_leaves_nothing_and_the_catalogue_untouched(
     assert data["shares"] == [SHARE]
     assert data["access_rules"] == []
     here = Layout(ROOT).namespace  # another checkout may have a demo of its own
-    assert not [line for line in arguments.now() if "gaia-demo-" in line and here in line]
+    assert not [line for line in arguments.now() if f"{STACK}-" in line and here in line]
