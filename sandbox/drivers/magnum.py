@@ -38,7 +38,9 @@ class KubernetesDriver(driver.Driver):  # type: ignore[misc]
     provides = [  # noqa: RUF012
         {"server_type": "vm", "os": system, "coe": "kubernetes"} for system in ("fedora-coreos", "fedora")
     ]
-    serially = False
+    serially = False  # one node group after the other
+    least_nodes = 0  # of a group
+    takes_nodes_to_remove = True
     _at_work: set[str] = set()  # noqa: RUF012  (of all instances: Magnum makes one per call)
     _lock = threading.Lock()
 
@@ -138,7 +140,14 @@ class KubernetesDriver(driver.Driver):  # type: ignore[misc]
 
     # -- requests
     def create_cluster(self, context: Any, cluster: Any, cluster_create_timeout: int) -> None:
+        for group in cluster.nodegroups:
+            self._check_size(group)
         cluster.stack_id = str(uuid.uuid4())
+
+    def _check_size(self, group: Any) -> None:
+        if group.node_count < self.least_nodes:
+            needs = f"needs {self.least_nodes} at least"
+            raise exception.NodeGroupInvalidInput(attr="node_count", nodegroup=group.name, expl=needs)
 
     def update_cluster(self, context: Any, cluster: Any, scale_manager: Any = None, rollback: bool = False) -> None:
         """The number of nodes stands in the tables already."""
@@ -156,6 +165,9 @@ class KubernetesDriver(driver.Driver):  # type: ignore[misc]
         nodegroup: Any = None,
     ) -> None:
         """Those that are named go at once (by server id or index, as Heat takes both), the rest follows the count."""
+        self._check_size(nodegroup)
+        if not self.takes_nodes_to_remove:
+            return
         stack = self._stack(cluster)
         for index, server in stack.servers().get(nodegroup.uuid, {}).items():
             if {str(index), server.id} & set(nodes_to_remove or ()):
@@ -177,7 +189,7 @@ class KubernetesDriver(driver.Driver):  # type: ignore[misc]
         nodegroup.labels = {**(nodegroup.labels or {}), **(cluster_template.labels or {})}
 
     def create_nodegroup(self, context: Any, cluster: Any, nodegroup: Any) -> None:
-        """The conductor has written it into the tables."""
+        self._check_size(nodegroup)  # the conductor has written it into the tables
 
     def update_nodegroup(self, context: Any, cluster: Any, nodegroup: Any) -> None:
         """The conductor writes it into the tables."""
@@ -195,35 +207,12 @@ class KubernetesDriver(driver.Driver):  # type: ignore[misc]
 
 
 class ClusterApiDriver(KubernetesDriver):
-    """Clusters as k8s_capi_helm makes them: one group after the other, each of one node at least."""
+    """Clusters as k8s_capi_helm makes them; which machines go is Cluster API's to choose."""
 
     provides = [{"server_type": "vm", "os": "ubuntu", "coe": "kubernetes"}]  # noqa: RUF012
     serially = True
-
-    def create_cluster(self, context: Any, cluster: Any, cluster_create_timeout: int) -> None:
-        for group in cluster.nodegroups:
-            self._at_least_one(group)
-        super().create_cluster(context, cluster, cluster_create_timeout)
-
-    def create_nodegroup(self, context: Any, cluster: Any, nodegroup: Any) -> None:
-        self._at_least_one(nodegroup)
-
-    def resize_cluster(
-        self,
-        context: Any,
-        cluster: Any,
-        resize_manager: Any,
-        node_count: int,
-        nodes_to_remove: Any,
-        nodegroup: Any = None,
-    ) -> None:
-        """Which machines go is Cluster API's to choose: `nodes_to_remove` counts for nothing."""
-        self._at_least_one(nodegroup)
-
-    @staticmethod
-    def _at_least_one(group: Any) -> None:
-        if group.node_count < 1:
-            raise exception.NodeGroupInvalidInput(attr="node_count", nodegroup=group.name, expl="one node at least")
+    least_nodes = 1
+    takes_nodes_to_remove = False
 
 
 def _record(cluster: Any) -> records.Cluster:

@@ -251,7 +251,7 @@ def test_what_the_project_has_no_room_for_fails_with_the_clouds_own_words(networ
     [
         ({"master_count": 3, "master_lb_enabled": True}, "one master"),
         ({"fixed_network": None, "fixed_subnet": None}, "fixed_network"),
-        ({"driver": CLUSTER_API_DRIVER, "node_count": 0}, "one node at least"),
+        ({"driver": CLUSTER_API_DRIVER, "node_count": 0}, "needs 1 at least"),
     ],
     ids=["masters", "network", "nodes"],
 )
