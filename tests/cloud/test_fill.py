@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from ops.listing import RECORD
+from sandbox import processes
 from sandbox.layout import Layout
 from sandbox.namespaces import inside
 from sandbox.services.api import Api
@@ -81,15 +82,15 @@ class Fill:
 
 
 def clients() -> list[int]:
-    """The processes of the loader's ceph-fuse, wherever they are."""
+    """The processes of the loader's ceph-fuse, wherever they are; another checkout's sandbox may have some too."""
     found = []
-    for file in Path("/proc").glob("[0-9]*/cmdline"):
+    for process in processes.marked(LAYOUT):
         try:
-            words = file.read_bytes().split(b"\0")
+            words = Path(f"/proc/{process.pid}/cmdline").read_bytes().split(b"\0")
         except OSError:  # it ended meanwhile
             continue
         if words[0] == b"ceph-fuse" and b"--id=gaia_data_loader" in words:
-            found.append(int(file.parent.name))
+            found.append(process.pid)
     return found
 
 
