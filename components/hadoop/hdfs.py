@@ -71,8 +71,8 @@ def hdfs_site(cluster: Cluster) -> dict[str, text.Value]:
         "dfs.namenode.rpc-bind-host": "0.0.0.0",
         "dfs.namenode.http-address": f"{cluster.master}:{Port.NAMENODE_HTTP}",
         "dfs.namenode.http-bind-host": "0.0.0.0",
-        # after a reboot nobody can write for as long as this, once enough blocks are reported (default: 30 s). Nodes
-        # that come later still only give some blocks a copy too many, which is removed
+        # After a reboot nobody can write until enough blocks are reported and then for as long as this (default: 30 s).
+        # A DataNode that comes later still only gives some blocks a copy too many, which is removed.
         "dfs.namenode.safemode.extension": SAFEMODE_EXTENSION_MS,
         "dfs.namenode.datanode.registration.ip-hostname-check": False,
         "dfs.permissions.superusergroup": HDFS,
