@@ -18,9 +18,9 @@ from components.hadoop.sizing import Flavor, Sizes, SizingError, compute
 from components.hosts.host import Host, HostArgs
 from components.hosts.role import PlannedHost, generation, plan_hosts
 from components.network.addresses import AddressPlan
-from components.network.cephfs_router import CephfsRouter, CephfsRouterArgs
+from components.network.deployment import networks
 from components.network.security_groups import SecurityGroups
-from components.network.tenant import TenantNetwork, TenantNetworkArgs
+from components.network.tenant import TenantNetwork
 from components.record import Record
 from components.settings import SettingsError
 from components.settings.hadoop import Hadoop
@@ -101,8 +101,7 @@ def build(
 ) -> Infrastructure:
     """Make network, hosts and the gateway's floating IP, all of them children of `parent`."""
     child, name = pulumi.ResourceOptions(parent=parent), record.name
-    network = _network(settings, name, found, child)
-    cephfs = _cephfs(settings, name, found, network, child)
+    network, cephfs = networks(name, settings.network, found.external_network_id, found.storage_network_id, child)
     groups = SecurityGroups(name, ports.SECURITY_GROUPS, name, child)
     key = tls.PrivateKey("deploy", algorithm="ED25519", opts=child)
     key_pair = openstack.compute.Keypair("deploy", name=f"{name}-deploy", public_key=key.public_key_openssh, opts=child)
@@ -139,36 +138,6 @@ def build(
         groups=groups,
         reachable=(association, *groups.rules[gateway.role.group]),
         mountable=tuple(cephfs.routes),
-    )
-
-
-def _network(settings: Hadoop, name: str, found: Found, child: pulumi.ResourceOptions) -> TenantNetwork:
-    return TenantNetwork(
-        name,
-        TenantNetworkArgs(
-            name=name,
-            plan=AddressPlan(settings.network.cidr),
-            external_network_id=found.external_network_id,
-            dns=[str(address) for address in settings.network.dns],
-        ),
-        child,
-    )
-
-
-def _cephfs(
-    settings: Hadoop, name: str, found: Found, network: TenantNetwork, child: pulumi.ResourceOptions
-) -> CephfsRouter:
-    return CephfsRouter(
-        f"{name}-cephfs",
-        CephfsRouterArgs(
-            name=f"{name}-cephfs",
-            plan=AddressPlan(settings.network.cidr),
-            tenant=network,
-            storage_network_id=found.storage_network_id,
-            storage_cidr=settings.network.storage_cidr,
-            host_route=settings.network.storage_host_route,
-        ),
-        child,
     )
 
 

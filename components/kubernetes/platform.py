@@ -11,9 +11,7 @@ import pulumi_tls as tls
 
 from components import cloud, record
 from components.kubernetes.cluster import MagnumCluster, MagnumClusterArgs
-from components.network.addresses import AddressPlan
-from components.network.cephfs_router import CephfsRouter, CephfsRouterArgs
-from components.network.tenant import TenantNetwork, TenantNetworkArgs
+from components.network.deployment import networks
 from components.secret import secret
 from components.settings import SettingsError
 from components.settings.kubernetes import Kubernetes
@@ -45,7 +43,7 @@ class KubernetesPlatform(pulumi.ComponentResource):
         )
         child, name = pulumi.ResourceOptions(parent=self), noted.name
         noted.keep(child)
-        network = self._network(settings, name, found)
+        network, _ = networks(name, settings.network, found.external_network_id, found.storage_network_id, child)
         key = tls.PrivateKey("nodes", algorithm="ED25519", opts=child)
         key_pair = openstack.compute.Keypair(
             "nodes", name=f"{name}-nodes", public_key=key.public_key_openssh, opts=child
@@ -71,33 +69,6 @@ class KubernetesPlatform(pulumi.ComponentResource):
         }
         self.register_outputs({})
 
-    def _network(self, settings: Kubernetes, name: str, found: Found) -> TenantNetwork:
-        """The cluster's network, and the way from there to Ceph."""
-        child, plan = pulumi.ResourceOptions(parent=self), AddressPlan(settings.network.cidr)
-        network = TenantNetwork(
-            name,
-            TenantNetworkArgs(
-                name=name,
-                plan=plan,
-                external_network_id=found.external_network_id,
-                dns=[str(address) for address in settings.network.dns],
-            ),
-            child,
-        )
-        CephfsRouter(
-            f"{name}-cephfs",
-            CephfsRouterArgs(
-                name=f"{name}-cephfs",
-                plan=plan,
-                tenant=network,
-                storage_network_id=found.storage_network_id,
-                storage_cidr=settings.network.storage_cidr,
-                host_route=settings.network.storage_host_route,
-            ),
-            child,
-        )
-        return network
-
 
 def look_up(stack: str, settings: Kubernetes, provider: openstack.Provider) -> Found:
     """Find everything that the settings name. Raises SettingsError with all that is not there."""
@@ -105,11 +76,9 @@ def look_up(stack: str, settings: Kubernetes, provider: openstack.Provider) -> F
     external = lookup.network("network.external", settings.network.external)
     storage = lookup.network("network.storage_network", settings.network.storage_network)
     lookup.flavor("cluster.masters.flavor", cluster.masters.flavor)
-    for key, nodes in {
-        "workers": cluster.workers,
-        **{f"node_groups.{n}": g for n, g in cluster.node_groups.items()},
-    }.items():
-        lookup.flavor(f"cluster.{key}.flavor", nodes.flavor)
+    lookup.flavor("cluster.workers.flavor", cluster.workers.flavor)
+    for name, nodes in cluster.node_groups.items():
+        lookup.flavor(f"cluster.node_groups.{name}.flavor", nodes.flavor)
     if cluster.image:
         lookup.image("cluster.image", cluster.image)
     template = lookup.cluster_template("cluster.template", cluster.template) if cluster.template else None

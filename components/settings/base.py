@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, ValidationError
 
 PROJECT = "gaia"
 # Where nothing may be mounted over: the system's own directories, and those of the platform's volumes.
@@ -66,9 +67,17 @@ def _url(url: str) -> str:
     return url
 
 
+def _as_written(values: Any) -> Any:
+    """YAML and `pulumi config set` make numbers and booleans of what looks like them."""
+    if not isinstance(values, dict):
+        return values
+    return {key: value if isinstance(value, str) else json.dumps(value) for key, value in values.items()}
+
+
 MountPoint = Annotated[str, AfterValidator(_mount)]
 Name = Annotated[str, AfterValidator(_name)]
 Sha512 = Annotated[str, AfterValidator(_sha512)]
+Texts = Annotated[dict[str, str], BeforeValidator(_as_written)]  # for programs that want the text of any value
 Url = Annotated[str, AfterValidator(_url)]
 
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import re
-from typing import Any, Literal, Self
+from typing import Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from components.settings.base import Model, Name, Sha512, Url
+from components.settings.base import Model, Name, Sha512, Texts, Url
 from components.settings.common import Deployment, Image, Operator, operator_conflicts
 
 DEFAULT_REPLICATION = 2
@@ -120,16 +119,8 @@ class Hadoop(Deployment):
     python: Python = Python()
     notebook: Notebook = Notebook()
     sizing: Sizing = Sizing()
-    spark: dict[str, str] = Field({}, description="further lines of spark-defaults.conf")
+    spark: Texts = Field({}, description="further lines of spark-defaults.conf")
     hdfs: Hdfs = Hdfs()
-
-    @field_validator("spark", mode="before")
-    @classmethod
-    def _as_written(cls, spark: Any) -> Any:
-        """`pulumi config set` makes numbers and booleans of what looks like them: Spark wants the text."""
-        if not isinstance(spark, dict):
-            return spark
-        return {key: value if isinstance(value, str) else json.dumps(value) for key, value in spark.items()}
 
     @field_validator("spark")
     @classmethod

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import re
-from typing import Any, Self
+from typing import Self
 
 from pydantic import Field, field_validator, model_validator
 
-from components.settings.base import Model
+from components.settings.base import Model, Texts
 from components.settings.common import Deployment
 
 # What Magnum names its own groups, or a group of that role.
@@ -73,16 +72,8 @@ class Cluster(Model):
     workers: Nodes
     node_groups: dict[str, Nodes] = Field({}, description="further groups of nodes, by name")
     load_balancer: bool = Field(False, description="Octavia in front of the masters, instead of a floating IP each")
-    labels: dict[str, str] = Field({}, description="Magnum's labels, merged over the template's")
+    labels: Texts = Field({}, description="Magnum's labels, merged over the template's")
     create_timeout_min: int = Field(60, ge=1, description="minutes until Magnum gives up making the cluster")
-
-    @field_validator("labels", mode="before")
-    @classmethod
-    def _as_written(cls, labels: Any) -> Any:
-        """YAML makes numbers and booleans of what looks like them: Magnum wants the text."""
-        if not isinstance(labels, dict):
-            return labels
-        return {key: value if isinstance(value, str) else json.dumps(value) for key, value in labels.items()}
 
     @field_validator("labels")
     @classmethod
