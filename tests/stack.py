@@ -14,6 +14,7 @@ from typing import Any
 
 import yaml
 
+from sandbox import project
 from sandbox.layout import Layout
 from tests.conftest import OPS, ROOT, Sandbox
 
@@ -156,6 +157,11 @@ class Stack:
                     with contextlib.suppress(ProcessLookupError):
                         os.kill(pid, signal.SIGKILL)
                 engine.wait()
+
+
+def committed(name: str) -> dict[str, Any]:
+    """What a committed stack's config is on the sandbox, without the prefix."""
+    return {key.removeprefix("gaia:"): value for key, value in project.config(Layout(ROOT), name).items()}
 
 
 class Committed(Stack):

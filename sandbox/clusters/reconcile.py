@@ -11,7 +11,7 @@ from sandbox.clusters import certificates
 from sandbox.clusters.certificates import Sign
 from sandbox.clusters.kubernetes import Kubernetes
 from sandbox.clusters.records import API_PORT, Cluster, Group, Node, missing, surplus
-from sandbox.clusters.stack import RELEASE, Stack, address_of, leaves
+from sandbox.clusters.stack import RELEASE, Stack, address_of, fixed_addresses, leaves
 from sandbox.clusters.user_data import settings, user_data
 
 
@@ -27,46 +27,59 @@ class State:
     api_address: str = ""
     version: str = ""
     addresses: dict[str, list[str]] = field(default_factory=dict)  # of each group's nodes, by the group's id
+    nodes: set[str] = field(default_factory=set)  # names
+    outdated: list[Any] = field(default_factory=list)  # servers of workers that are of an earlier release
 
 
 @dataclass(frozen=True)
 class Step:
     """One step; `serially` makes a group only when those before it are ready, as Cluster API's driver does."""
 
-    cluster: Cluster
     stack: Stack
     authority: str  # the cluster's certificate authority, PEM
     sign: Sign
     kubernetes: Callable[[str], Kubernetes]  # of the API at this address
     serially: bool = False
 
+    @property
+    def cluster(self) -> Cluster:
+        return self.stack.cluster
+
     def take(self) -> State:
         self.cluster.check()
-        master = Node(self.cluster, self.cluster.master, 0)
-        port = self.stack.port(master)
+        port = self.stack.port(Node(self.cluster, self.cluster.master, 0))
         floating = self.stack.floating_ip(port)
         present = self.stack.servers()
         state = State("", f"https://{floating}:{API_PORT}")
         ready = self._ready(state, present)
         for group in self.cluster.groups:
-            self._resize(group, present.get(group.id, {}), address_of(port), floating)
-            self._await(group, self.stack.servers().get(group.id, {}), ready, state)
+            servers = present.pop(group.id, {})
+            if self._resize(group, servers, address_of(port), floating):
+                state.waiting_for = f"servers of {group.name}"
+            else:
+                self._await(group, servers, ready, state)
             if state.waiting_for and self.serially:
                 return state
-        self._drop_unknown_groups(present)
-        state.waiting_for = state.waiting_for or self._tidy(ready, state)
+        for servers in present.values():
+            self._drop(servers, state)
+        if not state.waiting_for:
+            self._tidy(ready, state)
         return state
 
     # -- servers
-    def _resize(self, group: Group, present: dict[int, Any], master: IPv4Address, floating: IPv4Address) -> None:
+    def _resize(self, group: Group, present: dict[int, Any], master: IPv4Address, floating: IPv4Address) -> bool:
+        """Ask for servers more or fewer; whether there was anything to ask for."""
         staying = {index: server for index, server in present.items() if not leaves(server)}
-        for index in surplus(group.count, staying):
-            self.stack.delete(staying[index])
+        fewer = surplus(group.count, staying)
         # one that leaves keeps its place until it is gone: a node that is replaced keeps its name
-        for index in missing(group.count - len(present), present):
+        more = missing(group.count - len(present), present)
+        for index in fewer:
+            self.stack.delete(staying[index])
+        for index in more:
             node = Node(self.cluster, group, index)
             port = self.stack.port(node)
             self.stack.create(node, port, self._user_data(node, port, master, floating))
+        return bool(fewer or more)
 
     def _user_data(self, node: Node, port: Any, master: IPv4Address, floating: IPv4Address) -> str:
         address = address_of(port)
@@ -77,10 +90,11 @@ class Step:
         memory = int(self.stack.flavor(node.group).ram)
         return user_data(settings(node, address, master, memory), keys)
 
-    def _drop_unknown_groups(self, present: dict[str, dict[int, Any]]) -> None:
-        for group in present.keys() - {group.id for group in self.cluster.groups}:
-            for server in present[group].values():
-                self.stack.delete(server)
+    def _drop(self, servers: dict[int, Any], state: State) -> None:
+        """Delete what belongs to a group that is gone."""
+        for server in servers.values():
+            self.stack.delete(server)
+            state.waiting_for = f"server {server.name}"
 
     # -- what is waited for
     def _ready(self, state: State, present: dict[str, dict[int, Any]]) -> dict[str, bool] | None:
@@ -97,7 +111,7 @@ class Step:
             return {}
 
     def _await(self, group: Group, servers: dict[int, Any], ready: dict[str, bool] | None, state: State) -> None:
-        """Say what the group's servers and nodes still lack."""
+        """Note the group's nodes, and what they still lack."""
         state.addresses[group.id] = []
         for index, server in sorted(servers.items()):
             if server.status == "ERROR":
@@ -107,29 +121,20 @@ class Step:
                 state.waiting_for = f"server {server.name}"
             elif ready is not None and not ready.get(node.name):
                 state.waiting_for = f"node {node.name}"
-            state.addresses[group.id] += [
-                address["addr"] for network in (server.addresses or {}).values() for address in network
-                if address["OS-EXT-IPS:type"] == "fixed"
-            ]  # fmt: skip
-        if len(servers) != group.count:
-            state.waiting_for = f"servers of {group.name}"
+            state.addresses[group.id] += fixed_addresses(server)
+            if not group.is_master and server.metadata[RELEASE] != group.release:
+                state.outdated.append(server)
+            state.nodes.add(node.name)
 
     # -- when all servers are there
-    def _tidy(self, ready: dict[str, bool] | None, state: State) -> str:
+    def _tidy(self, ready: dict[str, bool] | None, state: State) -> None:
         """Replace a worker of an earlier release, one at a time; else forget what belongs to no server any more."""
-        present = self.stack.servers()
-        nodes = [Node(self.cluster, g, index) for g in self.cluster.groups for index in present.get(g.id, {})]
-        if set(present) - {group.id for group in self.cluster.groups}:
-            return "servers of groups that are gone"
-        for node in nodes:
-            server = present[node.group.id][node.index]
-            if not node.group.is_master and server.metadata[RELEASE] != node.group.release:
-                self.stack.delete(server)
-                return f"server {server.name}, which is replaced"
-        names = {node.name for node in nodes}
-        self.stack.clear_ports(kept=names)
+        if state.outdated:
+            self.stack.delete(state.outdated[0])
+            state.waiting_for = f"server {state.outdated[0].name}, which is replaced"
+            return
+        self.stack.clear_ports(kept=state.nodes)
         if ready is not None:
             api = self.kubernetes(state.api_address)
-            for name in ready.keys() - names:
+            for name in ready.keys() - state.nodes:
                 api.forget(name)
-        return ""

@@ -50,29 +50,29 @@ class Stack:
     """A cluster's resources. Every method may raise what openstacksdk raises."""
 
     def __init__(self, connection: Connection, cluster: Cluster) -> None:
-        self._cloud, self._cluster = connection, cluster
+        self._cloud, self.cluster = connection, cluster
 
     # -- what is there
     def servers(self) -> dict[str, dict[int, Any]]:
         """The servers of each group (by its id) by their index, those too that are being deleted."""
         found: dict[str, dict[int, Any]] = {}
         for server in self._cloud.compute.servers():
-            if server.metadata.get(CLUSTER) == self._cluster.id:
+            if server.metadata.get(CLUSTER) == self.cluster.id:
                 found.setdefault(server.metadata[GROUP], {})[int(server.metadata[INDEX])] = server
         return found
 
     def _ours(self, kind: str) -> Iterable[Any]:
-        listed: Iterable[Any] = getattr(self._cloud.network, kind)(description=self._cluster.mark)
+        listed: Iterable[Any] = getattr(self._cloud.network, kind)(description=self.cluster.mark)
         return listed
 
     @cached_property
     def _network(self) -> Any:
-        return self._cloud.network.find_network(self._cluster.network, ignore_missing=False)
+        return self._cloud.network.find_network(self.cluster.network, ignore_missing=False)
 
     @cached_property
     def _subnet(self) -> Any:
         """The one that was named, else the network's first."""
-        name = self._cluster.subnet or self._network.subnet_ids[0]
+        name = self.cluster.subnet or self._network.subnet_ids[0]
         return self._cloud.network.find_subnet(name, ignore_missing=False)
 
     def image(self, group: Group) -> Any:
@@ -80,18 +80,19 @@ class Stack:
 
     def boots_nothing(self) -> bool:
         """Whether the masters' image says so: then there is no API to wait for."""
-        return bool(self.image(self._cluster.master).properties.get(BOOT) == NOTHING)
+        return bool(self.image(self.cluster.master).properties.get(BOOT) == NOTHING)
 
     def flavor(self, group: Group) -> Any:
         return self._cloud.compute.find_flavor(group.flavor, ignore_missing=False)
 
     # -- what is made
-    def security_groups(self) -> list[str]:
-        """The ids of those of every node; made, or completed, if they are not there."""
+    @cached_property
+    def _security_group(self) -> str:
+        """The id of the nodes' own; made, or completed, if it is not there."""
         network = self._cloud.network
-        name = f"{self._cluster.name}-{self._cluster.id[:8]}-nodes"
+        name = f"{self.cluster.name}-{self.cluster.id[:8]}-nodes"
         ours = next(iter(self._ours("security_groups")), None)
-        group = ours or network.create_security_group(name=name, description=self._cluster.mark)
+        group = ours or network.create_security_group(name=name, description=self.cluster.mark)
         present = {(rule.protocol, rule.port_range_min, rule.remote_group_id) for rule in network.security_group_rules(
             security_group_id=group.id, direction="ingress")}  # fmt: skip
         for protocol, first, last, remote in self._rules(group.id):
@@ -105,7 +106,7 @@ class Stack:
                     port_range_max=last,
                     remote_group_id=remote,
                 )
-        return [group.id]
+        return str(group.id)
 
     @staticmethod
     def _rules(group: str) -> list[tuple[str | None, int | None, int | None, str | None]]:
@@ -124,20 +125,21 @@ class Stack:
         found = next((port for port in self._ours("ports") if port.name == node.name), None)
         return found or self._cloud.network.create_port(
             name=node.name,
-            description=self._cluster.mark,
+            description=self.cluster.mark,
             network_id=self._network.id,
             fixed_ips=[{"subnet_id": self._subnet.id}],
-            security_groups=self.security_groups(),
-            allowed_address_pairs=[{"ip_address": str(self._cluster.pods)}],
+            security_groups=[self._security_group],
+            allowed_address_pairs=[{"ip_address": str(self.cluster.pods)}],
         )
 
     def floating_ip(self, port: Any) -> IPv4Address:
         """Where the cluster's API is reached; the subnet has to be on a router of the external network by now."""
         found = next(iter(self._ours("ips")), None)
-        external = self._cloud.network.find_network(self._cluster.external_network, ignore_missing=False)
-        found = found or self._cloud.network.create_ip(
-            floating_network_id=external.id, port_id=port.id, description=self._cluster.mark
-        )
+        if found is None:
+            external = self._cloud.network.find_network(self.cluster.external_network, ignore_missing=False)
+            found = self._cloud.network.create_ip(
+                floating_network_id=external.id, port_id=port.id, description=self.cluster.mark
+            )
         return IPv4Address(found.floating_ip_address)
 
     def create(self, node: Node, port: Any, user_data: str) -> None:
@@ -148,12 +150,12 @@ class Stack:
             networks=[{"port": port.id}],
             user_data=base64.b64encode(user_data.encode()).decode(),
             metadata={
-                CLUSTER: self._cluster.id,
+                CLUSTER: self.cluster.id,
                 GROUP: node.group.id,
                 INDEX: str(node.index),
                 RELEASE: node.group.release,
             },
-            **({"key_name": self._cluster.keypair} if self._cluster.keypair else {}),
+            **({"key_name": self.cluster.keypair} if self.cluster.keypair else {}),
         )
 
     # -- what goes
@@ -188,6 +190,11 @@ class Stack:
 def leaves(server: Any) -> bool:
     """Whether Nova is deleting it."""
     return bool(server.status == "DELETED" or server.task_state == "deleting")
+
+
+def fixed_addresses(server: Any) -> list[str]:
+    networks = (server.addresses or {}).values()
+    return [row["addr"] for network in networks for row in network if row["OS-EXT-IPS:type"] == "fixed"]
 
 
 def address_of(port: Any) -> IPv4Address:

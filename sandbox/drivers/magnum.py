@@ -88,7 +88,6 @@ class KubernetesDriver(driver.Driver):  # type: ignore[misc]
             if datetime.now(UTC) - cluster.created_at.replace(tzinfo=UTC) > HANDED_OVER:
                 raise Failed("the conductor was ended before it had handed the cluster over")
             return State("the conductor")
-        record = _record(cluster)
 
         def sign(request: str) -> str:
             return _text(cert_manager.sign_node_certificate(cluster, request, context=context))
@@ -98,7 +97,7 @@ class KubernetesDriver(driver.Driver):  # type: ignore[misc]
             return Kubernetes(context, cluster)
 
         authority = _text(cert_manager.get_cluster_ca_certificate(cluster, context).get_certificate())
-        return Step(record, self._stack(cluster), authority, sign, kubernetes, self.serially).take()
+        return Step(self._stack(cluster), authority, sign, kubernetes, self.serially).take()
 
     @staticmethod
     def _forget(context: Any, cluster: Any) -> None:

@@ -14,13 +14,12 @@ from typing import Any
 import pytest
 import yaml
 
-from sandbox import project
 from sandbox.layout import CLUSTER_API_DRIVER, DEFAULT_CLUSTER_DRIVER, IDLE_CLUSTER_IMAGE, Layout, Port
 from sandbox.namespaces import inside
 from sandbox.services.api import Api, ApiError
 from tests.conftest import ROOT, Sandbox
 from tests.leftovers import everything
-from tests.stack import Stack
+from tests.stack import Stack, committed
 
 LAYOUT = Layout(ROOT)
 CLOUD = "iris-gaia-dev"
@@ -30,7 +29,7 @@ TINY = "general.v1.tiny"
 
 def config(**cluster: Any) -> dict[str, Any]:
     """What gaia-dev is on the sandbox, with an image whose servers boot nothing."""
-    values = {key.removeprefix("gaia:"): value for key, value in project.config(LAYOUT, "gaia-dev").items()}
+    values = committed("gaia-dev")
     values["cluster"] = {**values["cluster"], "image": IDLE_CLUSTER_IMAGE, **cluster}
     return values
 

@@ -7,26 +7,24 @@ from pathlib import Path
 from typing import Any
 
 from components.hadoop.configuration import health_check
-from sandbox import project
-from sandbox.layout import Layout
 from tests import arguments
-from tests.conftest import ROOT, Sandbox
+from tests.conftest import Sandbox
 from tests.leftovers import everything
-from tests.stack import Committed
+from tests.stack import Committed, committed
 
 
 def up_computes_and_goes(cloud: Sandbox, stack: str, picture: Path) -> None:
     """A committed stack as it is, as a newcomer tries it: up, unchanged, smoke test, and gone without a trace."""
     before = everything(cloud, f"iris-{stack}")
-    cloud.pulumi("stack", "select", "--create", stack)
-    cloud.pulumi("up", "--yes", "--skip-preview", "-s", stack)
+    made = Committed(cloud, stack)
+    made.up()
     try:
-        cloud.pulumi("preview", "--expect-no-changes", "-s", stack)
-        said = cloud.ops("smoke", "-s", stack, "--png", str(picture))
+        made.assert_unchanged()
+        said = made.ops("smoke", "--png", str(picture)).stdout
         assert picture.stat().st_size > 20_000
         assert "master yarn sum 499500" in said
     finally:
-        cloud.pulumi("destroy", "--yes", "--skip-preview", "-s", stack)
+        made.destroy()
     assert everything(cloud, f"iris-{stack}") == before
 
 
@@ -70,8 +68,7 @@ class Platform:
 
     def committed(self) -> dict[str, Any]:
         """The config that it came up with."""
-        values = project.config(Layout(ROOT), self.stack.name)
-        return {key.removeprefix("gaia:"): value for key, value in values.items()}
+        return committed(self.stack.name)
 
     def configure(self, config: dict[str, Any]) -> None:
         """Write the stack's config; the notebook's password stays what it was set to."""

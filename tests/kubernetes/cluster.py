@@ -12,7 +12,8 @@ from typing import Any
 from sandbox.layout import FLAVORS, Layout, Port
 from sandbox.namespaces import inside
 from sandbox.services.api import Api
-from tests.conftest import ROOT, Sandbox
+from tests.conftest import ROOT
+from tests.stack import Committed
 
 LAYOUT = Layout(ROOT)
 KUBECTL = LAYOUT.tools / "kubernetes/kubectl"
@@ -26,7 +27,7 @@ LIMIT = 180  # seconds for anything, on a machine that others use as well
 class Cluster:
     """Nodes are called by what their names end in: master-0, node-0, ..."""
 
-    sandbox: Sandbox
+    stack: Committed
     directory: Path
     servers: dict[str, str] = field(default_factory=dict)  # ids
     prefix: str = ""  # of the nodes' names
@@ -37,17 +38,16 @@ class Cluster:
 
     def up(self) -> None:
         """`pulumi up` of the stack as it is configured now, and learn what there is."""
-        self.sandbox.pulumi("up", "--yes", "--skip-preview", "-s", STACK)
+        self.stack.up()
         self.kubeconfig.touch(mode=0o600)
-        self.kubeconfig.write_text(self.sandbox.pulumi("stack", "output", "kubeconfig", "--show-secrets", "-s", STACK))
+        self.kubeconfig.write_text(self.stack.outputs()["kubeconfig"])
         found = self._nova("GET", "/v2.1/servers")["servers"]
         self.prefix = next(server["name"].removesuffix(MASTER) for server in found if server["name"].endswith(MASTER))
         self.servers = {server["name"].removeprefix(self.prefix): server["id"] for server in found}
 
     def workers(self, count: int) -> None:
         """`pulumi up` with so many workers."""
-        words = ("config", "set", "-s", STACK, "--path", "gaia:cluster.workers.count", str(count))
-        self.sandbox.pulumi(*words)
+        self.stack.pulumi("config", "set", "--path", "gaia:cluster.workers.count", str(count))
         self.up()
 
     def node(self, name: str) -> str:
@@ -67,7 +67,7 @@ class Cluster:
     def kubectl(self, *words: str, check: bool = True) -> str:
         """What kubectl prints. Raises AssertionError with its complaint when it fails."""
         argv = (str(KUBECTL), f"--kubeconfig={self.kubeconfig}", "--request-timeout=30s", *words)
-        return self.sandbox.run(*argv, check=check, timeout=LIMIT).stdout.strip()
+        return self.stack.sandbox.run(*argv, check=check, timeout=LIMIT).stdout.strip()
 
     def apply(self, manifest: dict[str, Any]) -> None:
         file = self.directory / f"{manifest['metadata']['name']}.json"

@@ -14,6 +14,7 @@ from sandbox.hosts.host import Host
 from tests.conftest import Sandbox
 from tests.kubernetes.cluster import CLOUD, FLAVOR, LAYOUT, MASTER, STACK, WORKERS, Cluster
 from tests.leftovers import everything
+from tests.stack import Committed
 
 # An image of nothing but one program; what pods run in it comes from their node, read-only.
 IMAGE = "registry.k8s.io/pause:3.10.1"
@@ -32,8 +33,7 @@ def cluster(
     """A cluster that is ready, with a web server on one worker and a client on the other."""
     assert state_backend
     assert before["clusters"] == []
-    node_cloud.pulumi("stack", "select", "--create", STACK)
-    cluster = Cluster(node_cloud, tmp_path_factory.mktemp("cluster"))
+    cluster = Cluster(Committed(node_cloud, STACK), tmp_path_factory.mktemp("cluster"))
     cluster.up()
     serve = "mkdir /tmp/web; cd /tmp/web; hostname > index.html; echo serving; exec python3 -m http.server 8000"
     cluster.apply(deployment("web", cluster.node(WORKERS[0]), serve))
@@ -79,9 +79,9 @@ def works(cluster: Cluster) -> None:
 
 
 def test_a_second_run_changes_nothing_even_after_a_refresh(cluster: Cluster) -> None:
-    cluster.sandbox.pulumi("preview", "--expect-no-changes", "-s", STACK)
-    cluster.sandbox.pulumi("refresh", "--yes", "--skip-preview", "-s", STACK)
-    cluster.sandbox.pulumi("preview", "--expect-no-changes", "-s", STACK)
+    cluster.stack.assert_unchanged()
+    cluster.stack.pulumi("refresh", "--yes", "--skip-preview")
+    cluster.stack.assert_unchanged()
 
 
 def test_nodes_have_the_labels_the_taints_and_the_memory_that_they_were_told(cluster: Cluster) -> None:
@@ -161,5 +161,5 @@ def test_destroy_asks_no_node_and_leaves_nothing(
     cluster: Cluster, node_cloud: Sandbox, before: dict[str, list[str]]
 ) -> None:
     cluster.act(MASTER, {"os-stop": None})
-    node_cloud.pulumi("destroy", "--yes", "--skip-preview", "-s", STACK)
+    cluster.stack.destroy()
     assert everything(node_cloud, CLOUD) == before
