@@ -1,7 +1,7 @@
 """Answers hosts: finds out which server asks, and asks Nova in its name."""
 
 from http.client import HTTPException
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from socket import SOL_IP
 
 import pymysql
@@ -10,6 +10,7 @@ from sandbox.configuration.secrets import secrets_of
 from sandbox.layout import Layout
 from sandbox.metadata.nova import ask, headers
 from sandbox.metadata.tables import server_at
+from sandbox.web import WebServer
 
 TIMEOUT = 60.0  # seconds that a client may say nothing
 IP_FREEBIND = 15  # of Linux; Python has no name for it before 3.12
@@ -49,10 +50,8 @@ def handler(layout: Layout, router: str) -> type[BaseHTTPRequestHandler]:
     return Handler
 
 
-class Listener(ThreadingHTTPServer):
+class Listener(WebServer):
     """Listens in the network namespace in which it is made, also for an address that is still to come."""
-
-    daemon_threads = True
 
     def server_bind(self) -> None:
         self.socket.setsockopt(SOL_IP, IP_FREEBIND, 1)

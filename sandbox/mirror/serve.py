@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import BinaryIO
 from urllib.parse import unquote, urlsplit
 
+from sandbox.web import WebServer
+
 LISTING = "<!DOCTYPE html><title>{title}</title><ul>{entries}</ul>"
 
 
@@ -81,7 +83,6 @@ class Handler(http.server.BaseHTTPRequestHandler):
 def serve(root: Path, address: str, port: int) -> None:
     """Serve `root` until the process is ended. Raises OSError when the address cannot be bound."""
     Handler.root = root
-    http.server.ThreadingHTTPServer.request_queue_size = 64
-    with http.server.ThreadingHTTPServer((address, port), Handler) as server:
+    with WebServer((address, port), Handler) as server:
         print(f"the mirror serves {root} on http://{address}:{port}/", flush=True)
         server.serve_forever()

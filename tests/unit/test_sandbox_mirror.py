@@ -8,7 +8,6 @@ import subprocess
 import tarfile
 import threading
 from collections.abc import Iterator
-from http.server import ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -16,6 +15,7 @@ import pytest
 from sandbox.mirror import archive, assemble, serve
 from sandbox.mirror.build import Mirror
 from sandbox.mirror.registries import RegistryError
+from sandbox.web import WebServer
 from tests.conftest import ROOT
 
 
@@ -71,9 +71,9 @@ def address(tmp_path: Path) -> Iterator[tuple[str, int]]:
     (root / "wheels/.requirements").write_text("hidden")
     (root / "link").symlink_to(tmp_path / "secret")
     handler = type("Handler", (serve.Handler,), {"root": root})
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+    with WebServer(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
-        yield "127.0.0.1", server.server_port
+        yield server.socket.getsockname()
         server.shutdown()
 
 

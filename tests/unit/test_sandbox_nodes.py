@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+import socket
 import tarfile
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
@@ -13,9 +15,10 @@ import pytest
 from sandbox.hosts.host import Host, Unbootable
 from sandbox.image import oci, pod_network
 from sandbox.image.node import FILES, NodeLayer, references
-from sandbox.layout import NODE, Layout
+from sandbox.layout import LOOPBACK, NODE, Layout
 from sandbox.metadata.nova import Server, headers
 from sandbox.processes import CommandError
+from sandbox.web import WebServer
 from tests.conftest import ROOT
 
 
@@ -75,3 +78,9 @@ def test_nova_is_told_who_asks_with_a_signature_of_the_shared_secret() -> None:
         "X-Tenant-ID": "project-id",
         "X-Instance-ID-Signature": hmac.new(b"secret", b"server-id", hashlib.sha256).hexdigest(),
     }
+
+
+def test_a_web_server_of_the_sandbox_asks_no_name_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(socket, "getfqdn", lambda *_: pytest.fail("asked for a name"))
+    with WebServer((LOOPBACK, 0), BaseHTTPRequestHandler) as server:
+        socket.create_connection(server.socket.getsockname(), 1).close()
