@@ -114,6 +114,8 @@ class Stack:
     def pending(self) -> list[str]:
         """The types of what is under way, as the state of a `file://` backend says; none while it is being written."""
         for file in (self.directory / "state").rglob(f"stacks/**/{self.name}.json"):
+            if any(file.parent.glob(f"{self.name}.json*.tmp")):
+                continue  # with its attributes, which are written first, but not yet in its place
             with contextlib.suppress(json.JSONDecodeError, OSError):
                 deployment = json.loads(file.read_text())["checkpoint"]["latest"] or {}
                 return [one["resource"]["type"] for one in deployment.get("pending_operations") or []]
