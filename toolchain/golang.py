@@ -1,5 +1,6 @@
 """Builds Go modules: finds a Go that is new enough, or brings one; builds what changed."""
 
+import json
 import os
 import re
 import shutil
@@ -34,6 +35,9 @@ class Module:
     versions: tuple[tuple[str, str, str], ...]  # package, its variable, the version that the linker puts there
     tags: tuple[str, ...] = ()
     cgo: bool = False  # needs a C compiler
+    program: str = ""  # name of the only program, where its package's path ends with another
+    source: str = ""  # the folder, where it is that of another Module: they share go.mod, but not the time of building
+    embedded: tuple[tuple[str, str, str], ...] = ()  # file of the folder, which lies in a dependency: its module, path
 
     @property
     def environment(self) -> dict[str, str]:
@@ -48,14 +52,17 @@ class Module:
 
     @property
     def folder(self) -> Path:
-        return HERE / self.name
+        return HERE / (self.source or self.name)
 
     @property
     def result(self) -> Path:
-        """Folder of the built programs, each named like the last element of its package's path."""
+        """Folder of the built programs."""
         return BUILT / self.name
 
     def programs(self) -> list[Path]:
+        """Each is named like the last element of its package's path, if the module does not say otherwise."""
+        if self.program:
+            return [self.result / self.program]
         return [self.result / re.sub(r"/v\d+$", "", package).rsplit("/", 1)[-1] for package in self.packages]
 
     @cache  # noqa: B019 - there are few modules, for the life of the process
@@ -132,14 +139,40 @@ def build(module: Module) -> None:
         return
     shell.say(f"building {module.name} (first time about {module.first})")
     module.result.mkdir(parents=True, exist_ok=True)
-    command = [go_command(), "build", *module.flags(), "-o", f"{module.result}/", *module.packages]
+    flags = [*module.flags(), *_overlay(module), "-o", f"{module.result}/{module.program}"]
+    command = [go_command(), "build", *flags, *module.packages]
     shell.run(f"build {module.name}", command, cwd=module.folder, env=module.environment)
     shell.finish(f"build-{module.name}", module.state())
     shell.say(f"{module.name} is built")
 
 
+def provide(module: Module, folder: Path) -> None:
+    """Build it and let its programs lie in the folder."""
+    build(module)
+    for program in module.programs():
+        shell.place(program, folder)
+
+
+def _overlay(module: Module) -> list[str]:
+    """The flag by which the compiler sees embedded files in the module's folder, where nothing is written."""
+    if not module.embedded:
+        return []
+    files = {str(module.folder / file): str(module_file(module, *where)) for file, *where in module.embedded}
+    overlay = module.result / "overlay.json"
+    shell.replace(overlay, json.dumps({"Replace": files}).encode())
+    return [f"-overlay={overlay}"]
+
+
 def module_file(module: Module, dependency: str, path: str) -> Path:
-    """A file of a module that this one depends on, in Go's module cache."""
-    command = [go_command(), "list", "-m", "-f", "{{.Dir}}", dependency]
-    shown = subprocess.run(command, capture_output=True, text=True, cwd=module.folder, check=False, env=environment())
-    return Path(shown.stdout.strip()) / path
+    """A file or folder of a module that this one depends on, in Go's module cache, which is fetched if it is not there.
+
+    Raises shell.Problem.
+    """
+    # `go mod download` insists on a description of the version, which some proxies do not serve: hence these two.
+    fetch = [go_command(), "list", "-e", "-find", f"{dependency}/..."]
+    shell.run(f"fetch {dependency}", fetch, cwd=module.folder, env=ENVIRONMENT)
+    find = [go_command(), "list", "-e", "-m", "-f", "{{.Dir}}", dependency]
+    shown = subprocess.run(find, capture_output=True, text=True, cwd=module.folder, check=False, env=environment())
+    if not (folder := shown.stdout.strip()):
+        raise shell.Problem(f"{module.folder}/go.mod does not lead to {dependency}: {shown.stderr.strip()}")
+    return Path(folder) / path

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 
-from toolchain import golang, nodes, pulumi, python, shell
+from toolchain import charts, csi, golang, nodes, pulumi, python, shell
 
 
 @contextmanager
@@ -36,7 +36,7 @@ def main() -> int:
         help="build the providers from source, also where the official ones are in use (the tests compare them)",
     )
     only.add_argument(
-        "--only-kubernetes", action="store_true", help="build what the machines of a Kubernetes cluster run"
+        "--only-kubernetes", action="store_true", help="build what a Kubernetes cluster runs, and what deploys onto it"
     )
     given = parser.parse_args()
     signal.signal(signal.SIGTERM, interrupt)
@@ -44,8 +44,16 @@ def main() -> int:
     if given.only_build_providers:
         steps = [partial(golang.build, pulumi.PROVIDERS)]
     elif given.only_kubernetes:
-        steps = [nodes.provide]
+        steps = [kubernetes]
     return shell.told(partial(install, steps))
+
+
+def kubernetes() -> None:
+    """One after the other: each fills the machine's processors, and takes gigabytes of memory."""
+    nodes.provide()
+    csi.provide()
+    pulumi.provide_kubernetes()
+    charts.provide()
 
 
 def install(steps: list[Callable[[], None]]) -> None:

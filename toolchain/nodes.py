@@ -65,9 +65,7 @@ def provide() -> None:
         packages = ("gcc", "libc6-dev", "pkg-config", "libseccomp-dev")
         debian.install(*packages, lack="runc needs a C compiler and libseccomp")
     for module in MODULES:
-        golang.build(module)
-        for program in module.programs():
-            shell.place(program, PROGRAMS / "cni" if module is CNI else PROGRAMS)
+        golang.provide(module, PROGRAMS / "cni" if module is CNI else PROGRAMS)
     for name in KUBE_NAMES:
         (PROGRAMS / name).unlink(missing_ok=True)
         (PROGRAMS / name).symlink_to(KUBE.programs()[0].name)

@@ -22,12 +22,25 @@ CLI_PACKAGE = "github.com/pulumi/pulumi/pkg/v3/cmd/pulumi"
 HOST_PACKAGE = "github.com/pulumi/pulumi/sdk/python/cmd/pulumi-language-python/v3"
 CLI = Module("cli", (CLI_PACKAGE,), "4 minutes on 2 cores", ((CLI_PACKAGE, VERSION_VARIABLE, f"v{WANTED}"),))
 LANGUAGE = Module("language", (HOST_PACKAGE,), "1 minute on 2 cores", ((HOST_PACKAGE, VERSION_VARIABLE, f"v{WANTED}"),))
-PROVIDER_PACKAGES = {name: f"gaia/toolchain/providers/{name}" for name in PROVIDER_VERSIONS}
+PROVIDER_PACKAGES = {name: f"gaia/toolchain/providers/{name}" for name in PROVIDER_VERSIONS if name != "kubernetes"}
 PROVIDERS = Module(
     "providers",
     tuple(PROVIDER_PACKAGES.values()),
     "2 minutes on 2 cores",
-    tuple((PROVIDER_PACKAGES[name], "main.version", version) for name, version in PROVIDER_VERSIONS.items()),
+    tuple((package, "main.version", PROVIDER_VERSIONS[name]) for name, package in PROVIDER_PACKAGES.items()),
+)
+# As large as all the others, and of use only with a cluster: built only on request.
+KUBERNETES_PACKAGE = "gaia/toolchain/kubernetes/provider/kubernetes"
+KUBERNETES_MODULE = "github.com/pulumi/pulumi-kubernetes/provider/v4"
+KUBERNETES = Module(
+    "kubernetes/provider",
+    (KUBERNETES_PACKAGE,),
+    "7 minutes on 2 cores",
+    tuple(
+        (KUBERNETES_PACKAGE, variable, PROVIDER_VERSIONS["kubernetes"])
+        for variable in ("main.version", f"{KUBERNETES_MODULE}/pkg/version.Version")
+    ),
+    embedded=(("kubernetes/schema.json", KUBERNETES_MODULE, "cmd/pulumi-resource-kubernetes/schema.json"),),
 )
 HOST = "pulumi-language-python"
 # Programs of the Python SDK that the language host starts from PATH, as they lie in its Go module.
@@ -117,17 +130,15 @@ def build() -> None:
 
 def build_cli_and_providers() -> None:
     # One after the other: most of what the providers compile is compiled for the CLI already.
-    golang.build(CLI)
-    shell.place(CLI.programs()[0], shell.BIN)
+    golang.provide(CLI, shell.BIN)
     golang.build(PROVIDERS)
-    for name, version in PROVIDER_VERSIONS.items():
-        install_provider(name, version)
+    for name in PROVIDER_PACKAGES:
+        install_provider(PROVIDERS, name)
 
 
 def build_language() -> None:
     golang.fetch(PROVIDERS)
-    golang.build(LANGUAGE)
-    shell.place(LANGUAGE.programs()[0], shell.BIN)
+    golang.provide(LANGUAGE, shell.BIN)
     for name, path in SCRIPTS.items():
         target = shell.BIN / name
         if not shell.done(name, LANGUAGE.state(), target):
@@ -136,11 +147,22 @@ def build_language() -> None:
             shell.finish(name, LANGUAGE.state())
 
 
-def install_provider(name: str, version: str) -> None:
+def provide_kubernetes() -> None:
+    """The provider of Kubernetes' resources, where `pulumi` was built here too. Raises shell.Problem."""
+    ours = shell.BIN / "pulumi"
+    if not (is_built() and ours.exists() and ours.samefile(CLI.programs()[0])):
+        shell.say("pulumi was not built here: it fetches its provider of Kubernetes' resources")
+        return
+    golang.build(KUBERNETES)
+    install_provider(KUBERNETES, "kubernetes")
+
+
+def install_provider(module: Module, name: str) -> None:
     """Put a built provider into PULUMI_HOME; the build folder then shares its file, which is large."""
-    built = PROVIDERS.result / f"{name}"
+    version = PROVIDER_VERSIONS[name]
+    built = module.result / name
     installed = HOME / f"plugins/resource-{name}-v{version}/pulumi-resource-{name}"
-    state = shell.digest(version, PROVIDERS.state())
+    state = shell.digest(version, module.state())
     if shell.done(f"plugin-{name}", state, installed):
         return
     plugin = ["plugin", "install", "resource", name, version, "--file", str(built), "--reinstall"]

@@ -1,17 +1,12 @@
 """The tools that `make tools` brings work together: engine, language host and providers, without a cloud."""
 
 import json
-import os
 import re
 import subprocess
 from pathlib import Path
 
-import pytest
-
-from tests.stack import tools
+from tests.stack import LocalStack
 from toolchain import golang, pulumi
-
-ROOT = Path(__file__).resolve().parents[2]
 
 PROGRAM = """
 import pulumi, pulumi_command, pulumi_random, pulumi_tls
@@ -30,28 +25,8 @@ pulumi.export("public", key.public_key_openssh)
 """
 
 
-class Stack:
-    """A Pulumi project in a folder of its own, with its state beside it."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        runtime = "{name: python, options: {toolchain: pip, virtualenv: " + str(ROOT / ".venv") + "}}"
-        (folder / "Pulumi.yaml").write_text(f"name: tools\nruntime: {runtime}\n")
-        (folder / "__main__.py").write_text(PROGRAM)
-        (folder / "state").mkdir()
-
-    def pulumi(self, *arguments: str, check: bool = True) -> str:
-        environment = {**os.environ, **tools(self.folder)}
-        command = ["pulumi", "--non-interactive", *arguments]
-        done = subprocess.run(command, cwd=self.folder, env=environment, capture_output=True, text=True, check=False)
-        if check and done.returncode:
-            pytest.fail(f"pulumi {' '.join(arguments)}:\n{done.stdout}\n{done.stderr}")
-        return done.stdout + done.stderr
-
-
 def test_a_stack_goes_up_stays_unchanged_says_why_a_command_fails_and_goes_down(tmp_path: Path) -> None:
-    stack = Stack(tmp_path)
-    stack.pulumi("stack", "init", "test")
+    stack = LocalStack(tmp_path, PROGRAM)
     shown = stack.pulumi("up", "--yes", "--skip-preview")
     assert "warning" not in shown
     stack.pulumi("preview", "--expect-no-changes", "--diff")

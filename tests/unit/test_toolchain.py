@@ -1,6 +1,8 @@
 """What `make tools` decides, and what it says when something is missing."""
 
+import json
 import os
+import re
 import threading
 import time
 from pathlib import Path
@@ -8,7 +10,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from toolchain import golang, nodes, pulumi, python, shell
+from toolchain import charts, csi, golang, nodes, pulumi, python, shell
 from toolchain.versions import VERSIONS, fits, number
 
 
@@ -202,19 +204,28 @@ def test_plugin_versions_are_those_of_the_python_packages() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "module", "required"),
+    ("section", "name", "module", "required"),
     [
-        ("kubernetes", "kube", "k8s.io/kubernetes"),
-        ("etcd", "kube", "go.etcd.io/etcd/server/v3"),
-        ("containerd", "containerd", "github.com/containerd/containerd/v2"),
-        ("runc", "runc", "github.com/opencontainers/runc"),
-        ("cni", "cni", "github.com/containernetworking/plugins"),
-        ("coredns", "coredns", "github.com/coredns/coredns"),
+        ("kubernetes", "kubernetes", "kube", "k8s.io/kubernetes"),
+        ("kubernetes", "etcd", "kube", "go.etcd.io/etcd/server/v3"),
+        ("kubernetes", "containerd", "containerd", "github.com/containerd/containerd/v2"),
+        ("kubernetes", "runc", "runc", "github.com/opencontainers/runc"),
+        ("kubernetes", "cni", "cni", "github.com/containernetworking/plugins"),
+        ("kubernetes", "coredns", "coredns", "github.com/coredns/coredns"),
+        ("csi", "manila", "manila", "k8s.io/cloud-provider-openstack"),
+        ("csi", "provisioner", "csi", "github.com/kubernetes-csi/external-provisioner/v5"),
+        ("csi", "resizer", "csi", "github.com/kubernetes-csi/external-resizer"),
+        ("csi", "snapshotter", "csi", "github.com/kubernetes-csi/external-snapshotter/v8"),
+        ("csi", "cephcsi", "cephcsi", "github.com/ceph/ceph-csi"),
+        ("tools", "helm", "provider", "helm.sh/helm/v3"),
+        ("tools", "kubeconform", "kubeconform", "github.com/yannh/kubeconform"),
     ],
 )
-def test_versions_of_what_nodes_run_are_those_of_the_go_modules(name: str, module: str, required: str) -> None:
+def test_versions_of_what_is_built_for_clusters_are_those_of_the_go_modules(
+    section: str, name: str, module: str, required: str
+) -> None:
     pinned = (golang.HERE / f"kubernetes/{module}/go.mod").read_text()
-    assert f"{required} v{VERSIONS['kubernetes'][name]}\n" in pinned
+    assert re.search(rf"\b{re.escape(f'{required} v{VERSIONS[section][name]}')}(\+incompatible)?\n", pinned)
 
 
 def test_a_program_that_takes_several_versions_gets_them_all_from_the_linker() -> None:
@@ -224,3 +235,68 @@ def test_a_program_that_takes_several_versions_gets_them_all_from_the_linker() -
     assert f"-X k8s.io/component-base/version.gitVersion=v{version}" in kube
     assert f"-X k8s.io/client-go/pkg/version.gitVersion=v{version}" in kube
     assert tags == "-tags="
+
+
+def test_pulumi_that_was_not_built_here_fetches_its_provider_of_kubernetes_resources(
+    tools: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(golang, "BUILT", tools / "build")
+    monkeypatch.setattr(pulumi, "is_built", lambda: True)  # once
+    monkeypatch.setattr(golang, "build", lambda _: pytest.fail("it was built"))
+    program(tools / "build/cli", "pulumi", "echo ours")
+    pulumi.provide_kubernetes()
+    program(tools / "bin", "pulumi", "echo official")
+    pulumi.provide_kubernetes()
+    assert capsys.readouterr().out.count("it fetches its provider of Kubernetes' resources") == 2
+
+
+def test_an_embedded_file_is_seen_in_the_folder_and_lies_in_the_module_cache(
+    tools: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(golang, "BUILT", tools / "build")
+    monkeypatch.setattr(golang, "module_file", lambda _, dependency, path: Path("/cache") / dependency / path)
+    module = golang.Module("kubernetes/x", ("x",), "", (), embedded=(("main/schema.json", "example.org/y", "s.json"),))
+    (flag,) = golang._overlay(module)
+    laid = json.loads(Path(flag.removeprefix("-overlay=")).read_text())
+    assert laid == {"Replace": {str(golang.HERE / "kubernetes/x/main/schema.json"): "/cache/example.org/y/s.json"}}
+
+
+CHART = charts.Chart(
+    "ceph-csi-cephfs", csi.CEPH, "example.org/ceph", "chart", (charts.Edit("templates/driver.yaml", "v1beta1", "v1"),)
+)
+
+
+@pytest.fixture
+def cached(tools: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A chart's one file in Go's module cache, and a helm that packs nothing but names."""
+    file = program(tmp_path / "cache/chart/templates", "driver.yaml", "apiVersion: storage.k8s.io/v1beta1")
+    file.chmod(0o444)
+    monkeypatch.setattr(golang, "BUILT", tools / "build")
+    monkeypatch.setattr(golang, "module_file", lambda *_: tmp_path / "cache/chart")
+    monkeypatch.setattr(nodes, "PROGRAMS", tools / "kubernetes")
+    version = VERSIONS["packed_charts"][CHART.name]
+    program(tools / "kubernetes", "helm", f'mkdir -p "$4"; touch "$4/$(basename "$2")-{version}.tgz"')
+    return file
+
+
+def test_a_chart_is_packed_for_the_kubernetes_of_today_and_the_module_cache_stays_as_it_is(
+    cached: Path, tools: Path
+) -> None:
+    charts.pack(CHART, tools / "charts")
+    packed = tools / "build/charts" / CHART.name / "templates/driver.yaml"
+    assert "storage.k8s.io/v1\n" in packed.read_text()
+    assert "storage.k8s.io/v1beta1\n" in cached.read_text()
+
+
+def test_a_chart_that_has_not_the_text_to_replace_is_named(cached: Path, tools: Path) -> None:
+    cached.chmod(0o644)
+    cached.write_text("apiVersion: storage.k8s.io/v1\n")
+    with pytest.raises(shell.Problem, match=r"chart ceph-csi-cephfs: templates/driver\.yaml has no v1beta1"):
+        charts.pack(CHART, tools / "charts")
+
+
+@pytest.mark.usefixtures("cached")
+def test_a_chart_of_another_version_than_the_pinned_one_is_named(tools: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(charts.VERSION_OF, CHART.name, "9.9.9")
+    with pytest.raises(shell.Problem, match=r"no ceph-csi-cephfs-9\.9\.9\.tgz among ceph-csi-cephfs-2\.0\.1"):
+        charts.pack(CHART, tools / "charts")

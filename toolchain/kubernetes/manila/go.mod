@@ -1,0 +1,5 @@
+module gaia/toolchain/kubernetes/manila
+
+go 1.26.0
+
+require k8s.io/cloud-provider-openstack v1.36.0
