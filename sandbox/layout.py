@@ -74,6 +74,7 @@ PROVIDER_NETWORKS = (INTERNET, STORAGE)
 API = INTERNET.gateway  # where operators, hosts and pods reach the APIs, by TLS
 METADATA = IPv4Address("169.254.169.254")  # on every router, port 80
 MIRROR = IPv4Address("203.0.113.2")  # in the sandbox's namespace, port 80
+REGISTRY_PORT = 5001  # of the images of pods, at the mirror's address
 OPERATOR_STORAGE = IPv4Address("10.206.0.2")  # the sandbox's namespace's leg in the storage network
 CEPH_MONITOR = IPv4Address("10.206.1.1")  # in the storage namespace
 CEPH_MONITOR_PORT = 6789
@@ -201,6 +202,11 @@ class Layout:
     def mirror(self) -> Path:
         """What the mirror serves."""
         return self.cache / "mirror"
+
+    @property
+    def registry(self) -> Path:
+        """The images of pods: `storage/`, which the registry serves, and `bases/`, layers of them."""
+        return self.cache / "registry"
 
     @property
     def tools(self) -> Path:

@@ -24,8 +24,8 @@ from sandbox.processes import CommandError, in_namespace, run
 from sandbox.services import database
 from sandbox.services.launcher import PROJECTS
 
-FABRIC, METADATA, MIRROR = "fabric", "metadata", "mirror"
-DATA_PLANE = (FABRIC, METADATA, MIRROR)
+FABRIC, METADATA, MIRROR, REGISTRY = "fabric", "metadata", "mirror", "registry"
+DATA_PLANE = (FABRIC, METADATA, MIRROR, REGISTRY)
 PATIENCE = "240"  # seconds for the services to be ready: 10 are enough, on a machine that does nothing else
 
 
@@ -84,11 +84,12 @@ DAEMONS = (database.NAME, *ceph.DAEMONS, *PROJECTS, *DATA_PLANE)
 
 # -- build
 def build(layout: Layout, say: Progress, *, nodes: bool) -> None:
-    """Make everything that is made once and kept, with `nodes` also what only Kubernetes nodes boot."""
+    """Make everything that is made once and kept, with `nodes` also what only Kubernetes nodes boot and pods run."""
     with exclusive(layout):
         _provide(layout, say)
         if nodes:
             _part(layout, "sandbox.image", say, "--nodes")
+            _part(layout, "sandbox.mirror", say, "--nodes")
         say("packages, services, image and mirror are there")
 
 
@@ -244,7 +245,7 @@ def _ceph_beside(layout: Layout, say: Progress) -> Iterator[None]:
 
 def _start_data_plane(layout: Layout) -> None:
     for name in DATA_PLANE:
-        words = ["serve"] if name == MIRROR else []
+        words = ["serve"] if name in (MIRROR, REGISTRY) else []
         argv = [layout.python, "-m", f"sandbox.{name}", *words]
         processes.start(layout, name, argv, namespace=layout.namespace)
 

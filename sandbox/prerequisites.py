@@ -32,6 +32,7 @@ PACKAGES = (
     "ceph-mon",
     "ceph-osd",
     "conntrack",
+    "docker-registry",
     "e2fsprogs",
     "iproute2",
     "mariadb-client-core",
@@ -43,10 +44,13 @@ PACKAGES = (
     "python3-ceph-argparse",
     "python3-cephfs",
     "python3-rados",
+    "skopeo",
     "systemd-container",
 )
 # Commands that the mirror is assembled with: whatever brought them, only where they are not on PATH the package does.
 COMMANDS = {"mvn": "maven", "java": "openjdk-17-jre-headless"}
+# Those of them with a service of the same name, which the machine would start at its next boot
+SERVICES = ("docker-registry",)
 PYTHON = sys.executable or "python3"
 POLICY = Path("/usr/sbin/policy-rc.d")
 POLICY_TEXT = """\
@@ -158,7 +162,7 @@ def missing_packages() -> list[str]:
 
 
 def install_packages(names: list[str]) -> None:
-    """Install exactly these packages and what they depend on; start none of their services."""
+    """Install exactly these packages and what they depend on; none of their services starts, now or at a boot."""
     apt = ["apt-get", "-q", "-y", "-o", "DPkg::Lock::Timeout=120"]
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     environment.pop(MARKER, None)  # `down` must not end it: packages would be left half installed
@@ -169,6 +173,9 @@ def install_packages(names: list[str]) -> None:
         except RuntimeError:  # the package lists may be old or absent: once more with new ones
             run([*apt, "update"], environment=environment)
             run(install, environment=environment)
+        finally:
+            for service in set(names) & set(SERVICES):
+                run(["systemctl", "disable", service], check=False)
 
 
 @contextmanager

@@ -5,7 +5,7 @@ import time
 from pathlib import Path
 
 from sandbox import ceph, namespaces, processes
-from sandbox.layout import FLAVORS, Layout, Port
+from sandbox.layout import FLAVORS, REGISTRY_PORT, Layout, Port
 from sandbox.lifecycle import DAEMONS, Stamp, passing
 from sandbox.processes import CommandError, Process
 from sandbox.services import database
@@ -22,6 +22,7 @@ PORTS = {
     "swift": f"{Port.SWIFT:d}",
     "metadata": "80",
     "mirror": "80",
+    "registry": f"{REGISTRY_PORT}",
     ceph.MON: "3300,6789",
 }
 COUNTS = """

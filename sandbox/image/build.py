@@ -9,15 +9,14 @@ an interrupted build starts over, and a changed list of packages builds anew.
 import fcntl
 import hashlib
 import shutil
-import subprocess
 import time
 from pathlib import Path
 
 from sandbox.image import layer, repository
+from sandbox.image.debian import EXCLUDED, SUITE, apt_sources, bootstrap
 from sandbox.layout import MIRROR, Layout
 from sandbox.processes import CommandError, run
 
-SUITE = "bookworm"
 FILES = Path(__file__).with_name("files")
 # What a cloud's Debian image has
 BARE = (
@@ -40,7 +39,6 @@ MASKED = (
     *("sys-kernel-tracing.mount", "cloud-init-hotplugd.socket", "networking.service", "systemd-rfkill.socket"),
 )
 ENABLED = ("systemd-networkd.service", "systemd-resolved.service", "ssh.service")
-EXCLUDED = ("/usr/share/man/*", "/usr/share/doc/*", "/usr/share/locale/*", "/usr/share/info/*")
 INTERFACES = 8  # of a host, at most
 # cloud-init's networkd files leave IPv6 router discovery on: the boot would wait 13 s for a router.
 IPV4_ONLY = "[Network]\nIPv6AcceptRA=no\nLinkLocalAddressing=no\n"
@@ -85,7 +83,7 @@ class Image:
         shutil.rmtree(self.directory, ignore_errors=True)
         self.directory.mkdir(parents=True)
         new = self.directory / "new"
-        _bootstrap(new, self.directory / "build.log")
+        bootstrap(new, "apt", BARE, self.directory / "build.log")
         _finish(new)
         new.rename(self.directory / "bare")
         print(f"image: {time.monotonic() - start:4.0f} s, the packages of the platform", flush=True)
@@ -94,61 +92,6 @@ class Image:
         self._stamp.write_text(self.content_hash() + "\n")
         size, seconds = run(["du", "-sm", self.directory]).split()[0], time.monotonic() - start
         print(f"image: {len(BARE + PLATFORM)} packages and what they need, {size} MB, {seconds:.0f} s", flush=True)
-
-
-def apt_sources() -> str:
-    """One line for each Debian index that this machine's apt has for this suite, with the same mirror."""
-    form = "$(REPO_URI)|$(RELEASE)|$(COMPONENT)|$(LABEL)"
-    lines = []
-    for row in run(["apt-get", "indextargets", "--format", form, "Created-By: Packages"]).splitlines():
-        uri, release, component, label = row.split("|")
-        if label.startswith("Debian") and release.split("-")[0] == SUITE:
-            lines.append(f"deb {uri} {release} {component}")
-    if not any(f" {SUITE} " in line for line in lines):
-        raise CommandError(
-            f"apt on this machine has no index of Debian {SUITE}: name a mirror of it in its sources, then "
-            "run `apt-get update`"
-        )
-    return "\n".join(lines) + "\n"
-
-
-def apt_options() -> list[str]:
-    """How this machine's apt reaches its mirror (proxy, timeouts, validity), without any file names."""
-    wanted = ("Acquire::http", "Acquire::https", "Acquire::Check-", "Acquire::Retries")
-    return [line for line in run(["apt-config", "dump", "Acquire"]).splitlines() if line.startswith(wanted)]
-
-
-def _bootstrap(root: Path, log: Path) -> None:
-    """Run mmdebstrap; its output goes to `log`, one line in ten to the terminal's progress."""
-    command = ["mmdebstrap", "--mode=root", "--variant=apt", f"--include={','.join(BARE)}"]
-    command += [f"--aptopt={option}" for option in [*apt_options(), 'APT::Install-Recommends "false"']]
-    command += [f"--dpkgopt=path-exclude={path}" for path in EXCLUDED]
-    command += [SUITE, str(root), "-"]
-    print("image: Debian packages are fetched and unpacked (a minute or two)", flush=True)
-    with log.open("wb") as out:
-        child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=out, stderr=out)
-        assert child.stdin is not None
-        child.stdin.write(apt_sources().encode())
-        child.stdin.close()
-        start = time.monotonic()
-        while child.poll() is None:
-            _wait(child, 5)
-            print(f"image: {time.monotonic() - start:4.0f} s, {_last_step(log)}", flush=True)
-    if child.returncode:
-        raise CommandError(f"mmdebstrap failed; the end of {log}:\n" + log.read_text()[-1500:])
-
-
-def _wait(child: "subprocess.Popen[bytes]", seconds: float) -> None:
-    try:
-        child.wait(seconds)
-    except subprocess.TimeoutExpired:
-        return
-
-
-def _last_step(log: Path) -> str:
-    """mmdebstrap's last message that says what it does now."""
-    steps = [line for line in log.read_text(errors="replace").splitlines() if line.startswith("I: ")]
-    return steps[-1][3:] if steps else "starting"
 
 
 def _finish(root: Path) -> None:

@@ -7,10 +7,10 @@ import hashlib
 import os
 import shutil
 import time
-import tomllib
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
-from sandbox.image import layer, oci
+from sandbox.image import images, layer, oci, programs
 from sandbox.image.build import Image
 from sandbox.layout import NODE, Layout
 from sandbox.processes import CommandError, run
@@ -31,29 +31,20 @@ UNITS = (
 )
 
 
-def references(versions: Path) -> dict[str, str]:
-    """The images that a node brings along: program -> name."""
-    version = tomllib.loads(versions.read_text())["kubernetes"]
-    return {
-        "pause": f"registry.k8s.io/pause:{version['pause']}",
-        "coredns": f"registry.k8s.io/coredns/coredns:v{version['coredns']}",
-    }
-
-
 class NodeLayer:
     """The layer of a sandbox."""
 
     def __init__(self, layout: Layout) -> None:
-        self._image, self._packages = layout.image, layout.packages
-        self._programs = layout.tools / "kubernetes"
-        self._references = references(layout.root / "versions.toml")
+        self._layout = layout
+        self._images = images.of_nodes(layout.root / "versions.toml")
         self._base = Image(layout).content_hash()
         self._target = layout.image / NODE
         self._stamp = layout.image / f"{NODE}.done"
 
     def build(self) -> None:
         """Make it, unless it is there. Raises CommandError."""
-        content = self._content_hash()
+        found = self._find()
+        content = self._content_hash(found)
         if self._target.is_dir() and self._stamp.is_file() and self._stamp.read_text() == content:
             print(f"image: {self._target} is current", flush=True)
             return
@@ -62,39 +53,37 @@ class NodeLayer:
         start = time.monotonic()
         self._stamp.unlink(missing_ok=True)
         shutil.rmtree(self._target, ignore_errors=True)
-        upper = layer.install(self._image, self._packages, PACKAGES)
-        self._fill(upper)
+        upper = layer.install(self._layout.image, self._layout.packages, PACKAGES)
+        self._fill(upper, found)
         upper.rename(self._target)
         self._stamp.write_text(content)
         size = run(["du", "-sm", self._target]).split()[0]
         print(f"image: the layer of Kubernetes nodes, {size} MB, {time.monotonic() - start:.0f} s", flush=True)
 
-    def _content_hash(self) -> str:
-        """Over all that decides what is in the layer; a program counts as the same while its file does."""
-        total = hashlib.sha256(repr((self._base, self._references)).encode())
+    def _find(self) -> dict[str, Path]:
+        plugins = (f"cni/{plugin}" for plugin in PLUGINS)
+        return programs.find(self._layout, (*PROGRAMS, *plugins, *(image.name for image in self._images)))
+
+    def _content_hash(self, found: dict[str, Path]) -> str:
+        """Over all that decides what is in the layer."""
+        total = hashlib.sha256(repr((self._base, self._images)).encode() + programs.state(found))
         sources = [Path(__file__), Path(layer.__file__), Path(oci.__file__), POD_NETWORK]
         for path in [*sources, *sorted(path for path in FILES.rglob("*") if path.is_file())]:
             total.update(f"{path.name} {path.stat().st_mode:o}".encode() + path.read_bytes())
-        for path in self._built():
-            status = path.stat()
-            total.update(f"{path.name} {status.st_size} {status.st_mtime_ns}".encode())
         return total.hexdigest()
 
-    def _built(self) -> list[Path]:
-        names = (*PROGRAMS, *(f"cni/{plugin}" for plugin in PLUGINS), *self._references)
-        if missing := [name for name in names if not (self._programs / name).exists()]:
-            raise CommandError(f"{self._programs} has no {', '.join(missing)}: run `make tools-kubernetes`")
-        return [self._programs / name for name in names]
-
-    def _fill(self, root: Path) -> None:
+    def _fill(self, root: Path, found: dict[str, Path]) -> None:
         shutil.copytree(FILES, root, dirs_exist_ok=True)
         shutil.copy2(POD_NETWORK, root / SCRIPTS)
         for name in PROGRAMS:
-            _link(self._programs / name, root / BIN / name)
+            _link(found[name], root / BIN / name)
         for name in PLUGINS:
-            _link(self._programs / "cni" / name, root / CNI / name)
-        for name, reference in self._references.items():
-            oci.write(root / IMAGES / f"{name}.tar", reference, self._programs / name)
+            _link(found[f"cni/{name}"], root / CNI / name)
+        for image in self._images:
+            with TemporaryDirectory(dir=self._layout.image) as directory:
+                layout = oci.ImageLayout(Path(directory))
+                layout.add(image, found)
+                layout.pack(root / IMAGES / f"{image.name}.tar")
         run(["systemctl", f"--root={root}", "enable", *(f"{unit}.service" for unit in UNITS)])
 
 

@@ -64,17 +64,18 @@ def write(target: Path, top: str, members: Mapping[str, Path]) -> str:
     with part.open("wb") as out:
         stream = StoredGzip(out)
         with tarfile.open(fileobj=cast(BinaryIO, stream), mode="w|", format=tarfile.GNU_FORMAT) as tar:
-            for path in sorted(members):
-                _add(tar, f"{top}/{path}", members[path])
+            add(tar, {f"{top}/{path}": source for path, source in members.items()})
         stream.finish()
     part.replace(target)
     return stream.digest.hexdigest()
 
 
-def _add(tar: tarfile.TarFile, name: str, source: Path) -> None:
-    status = source.stat()
-    info = tarfile.TarInfo(name)
-    info.size = status.st_size
-    info.mode = EXECUTABLE if status.st_mode & 0o100 else PLAIN
-    with source.open("rb") as content:
-        tar.addfile(info, content)
+def add(tar: tarfile.TarFile, members: Mapping[str, Path]) -> None:
+    """Add files by their path in the archive: sorted, root's, without times, a block at a time."""
+    for path in sorted(members):
+        status = members[path].stat()
+        info = tarfile.TarInfo(path)
+        info.size = status.st_size
+        info.mode = EXECUTABLE if status.st_mode & 0o100 else PLAIN
+        with members[path].open("rb") as content:
+            tar.addfile(info, content)

@@ -20,10 +20,11 @@ Say = Callable[[str], None]
 
 
 class Mirror:
-    """The directory that is served: `archives/` (each with its .sha512 beside it) and `wheels/`."""
+    """The directory that is served: `archives/` (each with its .sha512 beside it), `wheels/`, on request `charts/`."""
 
     def __init__(self, root: Path, versions_file: Path) -> None:
         self.archives, self.wheels, self._work = root / "archives", root / "wheels", root.with_name("mirror-work")
+        self.charts = root / "charts"
         self.versions = Versions(**tomllib.loads(versions_file.read_text())["mirror"])
 
     def build(self, say: Say, *, update: bool = False) -> None:
@@ -38,6 +39,16 @@ class Mirror:
         else:
             self._remove_stale(set(found))
         self._wheels(say)
+
+    def copy_charts(self, packed: Path) -> None:
+        """Serve these charts and no other. Raises RegistryError when there are none."""
+        if not (packed / "index.yaml").exists():
+            raise RegistryError(f"{packed} has no index.yaml: run `make tools-kubernetes`")
+        part = self.charts.with_name("charts.part")
+        shutil.rmtree(part, ignore_errors=True)
+        shutil.copytree(packed, part)
+        shutil.rmtree(self.charts, ignore_errors=True)
+        part.rename(self.charts)
 
     def _archive(self, item: Assembly, expected: str, say: Say) -> str:
         target = self.archives / item.name

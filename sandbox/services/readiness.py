@@ -11,8 +11,8 @@ import uuid
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
-from sandbox import processes
-from sandbox.layout import PROJECTS, VOLUME_TYPE, Layout, Port
+from sandbox import processes, registry
+from sandbox.layout import MIRROR, PROJECTS, REGISTRY_PORT, VOLUME_TYPE, Layout, Port
 from sandbox.services.api import Api, ApiError
 
 APIS = (
@@ -82,13 +82,27 @@ def listening(layout: Layout, api: Api, port: Port, deadline: Deadline) -> None:
     }
 
     def answers() -> bool:
-        name = PROCESSES.get(port, port.name.lower())
-        if processes.find(layout, name) is None:
-            raise ApiError(f"{name} ended: {layout.log / name}.log says why", status=410)
+        _runs(layout, PROCESSES.get(port, port.name.lower()))
         api.get(port, paths[port])
         return True
 
     until(deadline, f"{port.name.title()} answers on port {port}", answers)
+
+
+def _runs(layout: Layout, name: str) -> None:
+    """Raise ApiError for a daemon that has ended: waiting would not help."""
+    if processes.find(layout, name) is None:
+        raise ApiError(f"{name} ended: {layout.log / name}.log says why", status=410)
+
+
+def images(layout: Layout, deadline: Deadline) -> None:
+    """Wait until the registry answers: nodes that are there already pull at once."""
+
+    def answers() -> bool:
+        _runs(layout, "registry")
+        return registry.answers(MIRROR)
+
+    until(deadline, f"the registry answers on port {REGISTRY_PORT}", answers)
 
 
 def write(api: Api, port: Port) -> None:
@@ -205,6 +219,7 @@ def writes(layout: Layout, deadline: Deadline) -> None:
     with ThreadPoolExecutor(len(APIS)) as pool:
         list(pool.map(check, APIS))
     capacities(api, deadline)
+    images(layout, deadline)
     leftovers(api)
     for project in PROJECTS:
         Api(layout, project).login()

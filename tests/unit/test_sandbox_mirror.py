@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import http.client
+import shutil
 import subprocess
 import tarfile
 import threading
@@ -59,6 +60,20 @@ def test_an_archive_with_another_checksum_than_the_committed_one_is_refused(tmp_
     with pytest.raises(RegistryError, match=r"but .*archives\.toml says 0000"):
         mirror._archive(item, "0" * 128, lambda _: None)
     assert not (tmp_path / "mirror/archives/hadoop-9.tar.gz.sha512").exists()
+
+
+def test_charts_are_served_with_their_index_and_none_of_before_is_left(tmp_path: Path) -> None:
+    mirror, packed = Mirror(tmp_path / "mirror", ROOT / "versions.toml"), tmp_path / "charts"
+    with pytest.raises(RegistryError, match=r"charts has no index\.yaml: run `make tools-kubernetes`"):
+        mirror.copy_charts(packed)
+    for version in ("1", "2"):
+        shutil.rmtree(packed, ignore_errors=True)
+        packed.mkdir()
+        (packed / "index.yaml").write_text(version)
+        (packed / f"csi-{version}.tgz").touch()
+        mirror.copy_charts(packed)
+    assert (mirror.charts / "index.yaml").read_text() == "2"
+    assert {path.name for path in mirror.charts.iterdir()} == {"index.yaml", "csi-2.tgz"}
 
 
 @pytest.fixture

@@ -131,6 +131,24 @@ def test_the_tests_refuse_a_cloud_that_is_not_theirs_and_no_other(
         sandbox.refuse_another()
 
 
+def test_a_service_of_an_installed_package_does_not_start_at_the_machines_next_boot_either(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(prerequisites, "POLICY", tmp_path / "policy-rc.d")
+    called: list[list[str]] = []
+
+    def fails(argv: list[str], **_: object) -> str:
+        called.append(argv)
+        if argv[0] == "apt-get":
+            raise CommandError("interrupted")
+        return ""
+
+    monkeypatch.setattr(prerequisites, "run", fails)
+    with pytest.raises(CommandError):
+        prerequisites.install_packages(["docker-registry", "skopeo"])
+    assert called[-1] == ["systemctl", "disable", "docker-registry"]
+
+
 def guard(path: Path, maker: Process) -> None:
     path.write_text(prerequisites.POLICY_TEXT.format(maker))
 

@@ -1,0 +1,66 @@
+"""The table of container images: those that a node brings along, and those that pods pull from the registry."""
+
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from sandbox.image.debian import SUITE
+
+# Layers that images are based on: Debian's essential packages and these
+DEBIAN = "debian"
+BASES = {DEBIAN: ("ca-certificates", "ceph-fuse", "curl", "mount", "procps")}
+
+
+@dataclass(frozen=True)
+class ContainerImage:
+    """One image: a program of `.tools/kubernetes`, or a base, or both."""
+
+    reference: str  # as charts and manifests say it
+    base: str = ""
+    program: str = ""  # its path in the image, which runs it
+    command: tuple[str, ...] = ()  # what an image without a program runs
+
+    @property
+    def name(self) -> str:
+        """The program's."""
+        return PurePosixPath(self.program).name
+
+
+def of_nodes(versions: Path) -> tuple[ContainerImage, ...]:
+    """What every cluster needs, also where no registry answers; `versions` is versions.toml."""
+    version = _section(versions, "kubernetes")
+    return (
+        ContainerImage(f"registry.k8s.io/pause:{version['pause']}", program="/pause"),
+        ContainerImage(f"registry.k8s.io/coredns/coredns:v{version['coredns']}", program="/coredns"),
+    )
+
+
+def of_pods(versions: Path) -> tuple[ContainerImage, ...]:
+    """What the registry has. Charts run some by a shell: those are on a base.
+
+    There /bin is a link to /usr/bin: a layer with a path below it would take its place.
+    """
+    version = _section(versions, "csi")
+    manila, sidecar = "registry.k8s.io/provider-os/manila-csi-plugin", "registry.k8s.io/sig-storage/csi"
+    return (
+        ContainerImage(f"docker.io/library/debian:{SUITE}", DEBIAN, command=("bash",)),
+        ContainerImage(f"{manila}:v{version['manila']}", DEBIAN, "/usr/bin/manila-csi-plugin"),
+        ContainerImage(f"quay.io/cephcsi/cephcsi:v{version['cephcsi']}", DEBIAN, "/cephcsi"),
+        ContainerImage(
+            f"{sidecar}-node-driver-registrar:v{version['registrar']}", DEBIAN, "/csi-node-driver-registrar"
+        ),
+        *(
+            ContainerImage(f"{sidecar}-{name}:v{version[name]}", program=f"/csi-{name}")
+            for name in ("provisioner", "resizer", "snapshotter")
+        ),
+    )
+
+
+def repository(reference: str) -> str:
+    """What the sandbox's registry calls an image: its reference without the registry that publishes it."""
+    return reference.partition("/")[2]
+
+
+def _section(versions: Path, name: str) -> dict[str, str]:
+    section: dict[str, str] = tomllib.loads(versions.read_text())[name]
+    return section
