@@ -138,6 +138,14 @@ def _unfinished_cluster(cloud: Connection, cluster_id: str) -> Any:
     return cluster if cluster and cluster.status in NEVER_FINISHED else None
 
 
+def _credentials(cloud: Connection, inputs: Inputs) -> Iterator[_Relation]:
+    """The user's own application credentials of this name."""
+    keystone: Any = cloud.identity
+    user = cloud.current_user_id
+    for one in keystone.application_credentials(user, name=inputs["name"]):
+        yield _Relation(one.id, partial(keystone.delete_application_credential, user, one))
+
+
 def _has_clusters(cloud: Connection, template: Any) -> bool:
     clusters = cloud.container_infrastructure_management.clusters()
     return template.uuid in [cluster.cluster_template_id for cluster in clusters]
@@ -174,6 +182,7 @@ def _has_ports(cloud: Connection, subnet: Any) -> bool:
 
 INTERFACE = "openstack:networking/routerInterface:"
 KINDS: dict[str, Kind] = {
+    "openstack:identity/applicationCredential:": Kind(_credentials, _take_away),
     "openstack:compute/volumeAttach:": Kind(_attachments, _take_away),
     "openstack:compute/instance:": Kind(
         lambda c, i: c.compute.servers(name=f"^{i['name']}$"),

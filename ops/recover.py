@@ -28,6 +28,7 @@ from openstack.connection import Connection
 from ops import locks, orphans
 from ops.cloud import OpsError, connect
 from ops.command import pulumi
+from ops.releases import RELEASE, Releases
 
 PORT = "openstack:networking/port:Port"
 # Requests that leave nothing behind, or that are harmless to make again. (Components, which are no custom resources,
@@ -37,6 +38,7 @@ REPEATABLE = (
     "random:",
     "tls:",
     "command:",
+    "kubernetes:",  # the provider takes over what is there (but for releases: ops/releases.py)
     "openstack:networking/floatingIpAssociate:",
 )
 CREATES = ("create", "create-replacement", "replace")  # operations of a preview that make something new
@@ -87,8 +89,9 @@ def recover(stack: str) -> list[str]:
         export = json.loads(pulumi("stack", "export", stack=stack))
         deployment = export["deployment"]
         pending = deployment.pop("pending_operations", None) or []
-        clouds = Clouds(deployment.get("resources") or [])
-        lines = [_clear(clouds, operation) for operation in pending]
+        clouds, releases = Clouds(deployment.get("resources") or []), Releases(stack)
+        lines = [_clear(clouds, releases, operation) for operation in pending]
+        lines += [releases.forget(one, known=True) for one in clouds.resources if one["type"] == RELEASE]
         said, unread = _discard_unfinished(clouds)
     # these two take the lock themselves
     if pending:
@@ -97,9 +100,9 @@ def recover(stack: str) -> list[str]:
         pulumi("refresh", "--yes", "--skip-preview", *unread, stack=stack)
     if clouds.resources:
         with lock.held():  # a preview asks for no lock
-            said += _clear_unnoted(clouds, list(_creates(stack)))
+            said += _clear_unnoted(clouds, releases, list(_creates(stack)))
     gone = [f"{stack}: removed the lock {dead}, where that process is gone" for dead in lock.removed]
-    return [*gone, *lines, *said] or [f"{stack}: nothing to recover"]
+    return [*gone, *filter(None, lines), *said] or [f"{stack}: nothing to recover"]
 
 
 def _unknown(names: list[str]) -> OpsError:
@@ -110,10 +113,12 @@ def _unknown(names: list[str]) -> OpsError:
     )
 
 
-def _clear(clouds: Clouds, operation: dict[str, Any]) -> str:
+def _clear(clouds: Clouds, releases: Releases, operation: dict[str, Any]) -> str:
     """Remove what a pending request made, so that the state may forget it."""
     resource = operation["resource"]
     name, kind = _name(resource), orphans.kind_of(resource["type"])
+    if operation["type"] == "creating" and resource["type"] == RELEASE:
+        return releases.forget(resource, known=False) or f"{name}: never installed"
     if operation["type"] != "creating" or repeatable(resource):
         return f"{name}: {operation['type']} {kind} can be made again"
     if kind not in orphans.KINDS:
@@ -151,7 +156,7 @@ def _creates(stack: str) -> Iterable[Resource]:
     return [step["newState"] for step in steps if step["op"] in CREATES]
 
 
-def _clear_unnoted(clouds: Clouds, creates: Iterable[Resource]) -> list[str]:
+def _clear_unnoted(clouds: Clouds, releases: Releases, creates: Iterable[Resource]) -> list[str]:
     """Remove what is in the cloud already of all that the next `up` would make; a line for each.
 
     Raises OpsError at the end for what is of an unknown type, unless it depends on something that is not made yet.
@@ -159,6 +164,8 @@ def _clear_unnoted(clouds: Clouds, creates: Iterable[Resource]) -> list[str]:
     lines, unknown = [], []
     for resource in creates:
         name, kind = _name(resource), orphans.kind_of(resource["type"])
+        if resource["type"] == RELEASE and (said := releases.forget(resource, known=False)):
+            lines.append(said)
         if repeatable(resource):
             continue
         if kind not in orphans.KINDS:
