@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pulumi
@@ -52,17 +53,30 @@ def overruling(auth: Mapping[str, Any], environ: Mapping[str, str]) -> list[str]
 
 
 @dataclass(frozen=True, kw_only=True)
+class Credential:
+    """An application credential of Keystone's: what a program uses in place of a person's password."""
+
+    id: pulumi.Input[str]
+    secret: pulumi.Input[str]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Entry:
-    """An entry of clouds.yaml: its name, and its region ("" where it names none)."""
+    """An entry of clouds.yaml: its name, its region ("" where it names none), where Keystone is, and the certificates
+    that it is to be believed by ("" for those of the system)."""
 
     name: str
     region: str
+    auth_url: str
+    authorities: str
+    credential: Credential | None = field(repr=False)
 
     @classmethod
     def find(cls, stack: str, key: str, name: str) -> Entry:
         """The entry that a key of the stack's file names.
 
-        Raises SettingsError when there is none, or when variables of the shell would overrule it.
+        Raises SettingsError when there is none, when variables of the shell would overrule it, or when its `cacert`
+        cannot be read.
         """
         # one import for all that clouds.yaml may say (search path, secure.yaml): a third of a second, so only here
         from openstack.config import loader
@@ -82,12 +96,33 @@ class Entry:
                     f"of clouds.yaml: `unset {' '.join(variables)}`, or give the entry what it lacks (its project_id)"
                 ],
             )
-        return cls(name=name, region=str(clouds[name].get("region_name") or ""))
+        return cls(
+            name=name,
+            region=str(clouds[name].get("region_name") or ""),
+            auth_url=str(auth.get("auth_url") or ""),
+            authorities=_certificates(stack, key, clouds[name].get("cacert")),
+            credential=_credential(auth),
+        )
 
     def provider(self, name: str) -> openstack.Provider:
         """The provider for the entry: credentials stay in clouds.yaml and never reach the state."""
         # the region has to be said, also when it is none: else the shell's is taken
         return openstack.Provider(name, cloud=self.name, region=self.region, max_retries=MAX_RETRIES)
+
+
+def _certificates(stack: str, key: str, file: str | None) -> str:
+    try:
+        return Path(file).expanduser().read_text(encoding="utf-8") if file else ""
+    except OSError as problem:
+        raise SettingsError.of(
+            stack, [f"{key} names an entry of clouds.yaml whose cacert is not there: {problem}"]
+        ) from None
+
+
+def _credential(auth: Mapping[str, Any]) -> Credential | None:
+    names = ("application_credential_id", "application_credential_secret")
+    identity, secret = (auth.get(name) for name in names)
+    return Credential(id=identity, secret=secret) if identity and secret else None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -42,6 +42,7 @@ class MagnumCluster(pulumi.ComponentResource):
     load balancers that Magnum and the cluster's own controllers make.
     """
 
+    cluster: openstack.containerinfra.Cluster
     cluster_id: pulumi.Output[str]
     api_address: pulumi.Output[str]
     kubeconfig: pulumi.Output[str]
@@ -77,6 +78,7 @@ class MagnumCluster(pulumi.ComponentResource):
                 custom_timeouts=_timeouts(timeout),
             ),
         )
+        self.cluster = cluster
         self._node_groups(cluster)
         self.cluster_id, self.api_address = cluster.id, cluster.api_address
         self.kubeconfig = cluster.kubeconfig.apply(lambda config: str(config["raw_config"]))

@@ -1,4 +1,4 @@
-"""The platform `kubernetes`: a Magnum cluster on a network of its own, with its way to the shares."""
+"""The platform `kubernetes`: a Magnum cluster on a network of its own, and what runs on it."""
 
 from __future__ import annotations
 
@@ -6,15 +6,21 @@ from dataclasses import dataclass
 from typing import Any
 
 import pulumi
+import pulumi_kubernetes as kubernetes
 import pulumi_openstack as openstack
 import pulumi_tls as tls
 
 from components import cloud, record
 from components.kubernetes.cluster import MagnumCluster, MagnumClusterArgs
+from components.kubernetes.drivers import ShareDrivers, ShareDriversArgs
+from components.kubernetes.volumes import ShareVolume, ShareVolumeArgs
 from components.network.deployment import networks
 from components.secret import secret
 from components.settings import SettingsError
 from components.settings.kubernetes import Kubernetes
+from components.storage.shares import ShareGrant, ShareGrantArgs
+
+NOTEBOOKS = "notebooks"  # the namespace of what astronomers run
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,21 +34,55 @@ class Found:
 
 class KubernetesPlatform(pulumi.ComponentResource):
     """Children: Stash (what the deployment remembers of itself), TenantNetwork, CephfsRouter, the nodes' key
-    (PrivateKey, Keypair), MagnumCluster. Not managed here: the shares themselves.
+    (PrivateKey, Keypair), MagnumCluster; and unless only the cluster is wanted: the cluster's Provider, the
+    ApplicationCredential of its controllers, ShareDrivers, the Namespace of notebooks, a ShareGrant and a ShareVolume
+    for each share. Not managed here: the shares themselves.
     """
 
     exports: dict[str, Any]
 
     def __init__(self, stack: str, settings: Kubernetes) -> None:
-        provider = cloud.Entry.find(stack, "cloud", settings.cloud).provider("deployment")
+        entry = cloud.Entry.find(stack, "cloud", settings.cloud)
+        data = cloud.Entry.find(stack, "data_cloud", settings.data_cloud)
+        given = controllers_credential(stack, settings)
+        provider = entry.provider("deployment")
         noted = record.noted(stack, settings.name or stack, provider)
         found = look_up(stack, settings, provider)
 
         super().__init__(
             "gaia:kubernetes:KubernetesPlatform", stack, None, pulumi.ResourceOptions(providers=[provider])
         )
-        child, name = pulumi.ResourceOptions(parent=self), noted.name
+        child = pulumi.ResourceOptions(parent=self)
         noted.keep(child)
+        cluster, node_key = self._cluster(settings, noted.name, found)
+        self.exports = {
+            "deployment": {"name": noted.name, "project": noted.project},
+            "cluster": {"id": cluster.cluster_id, "api": cluster.api_address},
+            "kubeconfig": secret(cluster.kubeconfig),
+            "node_key": secret(node_key),
+        }
+        if settings.cluster.configure:
+            inside = self._inside(noted.name, cluster)
+            credential = given or self._own_credential(noted.name)
+            drivers = ShareDrivers(
+                "shares",
+                ShareDriversArgs(
+                    charts=settings.charts,
+                    cloud=entry,
+                    credential=credential,
+                    share_type=settings.share_type,
+                    mounter=settings.mounter,
+                    cluster=noted.name,
+                ),
+                inside,
+            )
+            volumes = self._volumes(settings, noted, data, inside)
+            self.exports |= {"storage_class": drivers.storage_class, "claims": {v.claim: NOTEBOOKS for v in volumes}}
+        self.register_outputs({})
+
+    def _cluster(self, settings: Kubernetes, name: str, found: Found) -> tuple[MagnumCluster, pulumi.Output[str]]:
+        """The cluster on a network of its own, and the private key of its nodes."""
+        child = pulumi.ResourceOptions(parent=self)
         network, _ = networks(name, settings.network, found.external_network_id, found.storage_network_id, child)
         key = tls.PrivateKey("nodes", algorithm="ED25519", opts=child)
         key_pair = openstack.compute.Keypair(
@@ -61,13 +101,79 @@ class KubernetesPlatform(pulumi.ComponentResource):
             ),
             child,
         )
-        self.exports = {
-            "deployment": {"name": name, "project": noted.project},
-            "cluster": {"id": cluster.cluster_id, "api": cluster.api_address},
-            "kubeconfig": secret(cluster.kubeconfig),
-            "node_key": secret(key.private_key_openssh),
-        }
-        self.register_outputs({})
+        return cluster, key.private_key_openssh
+
+    def _inside(self, name: str, cluster: MagnumCluster) -> pulumi.ResourceOptions:
+        """How what is in the cluster is made. With the cluster it is gone: nothing of it is deleted one by one."""
+        provider = kubernetes.Provider(
+            name,
+            kubeconfig=cluster.kubeconfig,
+            # another kubeconfig is not another cluster; another cluster has nothing of what was in this one
+            cluster_identifier=cluster.cluster_id,
+            # what a killed `up` has made already is taken over by the next
+            upsert_existing_objects=True,
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+        return pulumi.ResourceOptions(parent=self, providers=[provider], deleted_with=cluster.cluster)
+
+    def _own_credential(self, name: str) -> cloud.Credential:
+        """Of the cluster's controllers alone: who has it can make no other, and it ends with the deployment."""
+        made = openstack.identity.ApplicationCredential(
+            "controllers",
+            name=f"{name}-controllers",
+            description=f"The controllers of the cluster {name}",
+            opts=pulumi.ResourceOptions(
+                parent=self,
+                delete_before_replace=True,  # the name is taken
+                additional_secret_outputs=["secret"],
+            ),
+        )
+        return cloud.Credential(id=made.id, secret=secret(made.secret))
+
+    def _volumes(
+        self, settings: Kubernetes, noted: record.Record, data: cloud.Entry, inside: pulumi.ResourceOptions
+    ) -> list[ShareVolume]:
+        """A claim for each share of the config."""
+        namespace = kubernetes.core.v1.Namespace(NOTEBOOKS, metadata={"name": NOTEBOOKS}, opts=inside)
+        data_provider = data.provider("data")
+        volumes = []
+        for share in settings.shares:
+            grant = ShareGrant(
+                share.name,
+                ShareGrantArgs(
+                    share=share.name,
+                    mount=share.mount,
+                    mode=share.mode,
+                    deployment=noted.name,
+                    project_id=noted.project_id,
+                    data_provider=data_provider,
+                ),
+                pulumi.ResourceOptions(parent=self),
+            )
+            args = ShareVolumeArgs(
+                share=share.name, grant=grant, namespace=namespace.metadata["name"], mounter=settings.mounter
+            )
+            volumes.append(ShareVolume(share.name, args, inside))
+        return volumes
+
+
+def controllers_credential(stack: str, settings: Kubernetes) -> cloud.Credential | None:
+    """That of the entry which the settings name; None where they name none: the stack makes one of its own.
+
+    Raises SettingsError when the entry has no application credential.
+    """
+    if not settings.controllers_cloud:
+        return None
+    entry = cloud.Entry.find(stack, "controllers_cloud", settings.controllers_cloud)
+    if entry.credential is None:
+        raise SettingsError.of(
+            stack,
+            [
+                f"controllers_cloud names {entry.name!r}, an entry of clouds.yaml without application_credential_id "
+                "and application_credential_secret: pods get no person's password"
+            ],
+        )
+    return entry.credential
 
 
 def look_up(stack: str, settings: Kubernetes, provider: openstack.Provider) -> Found:

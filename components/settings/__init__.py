@@ -19,10 +19,11 @@ from pydantic import BaseModel, ValidationError
 
 from components.settings.base import PROJECT, SettingsError, problems
 
-__all__ = ["PROJECT", "SECRET_KEYS", "SettingsError", "over_defaults", "parse", "platform_of", "versions"]
+__all__ = ["PROJECT", "SECRET_KEYS", "SettingsError", "laid_over", "over_defaults", "parse", "platform_of", "versions"]
 
 SITES = Path(__file__).with_name("sites.yaml")
 VERSIONS = Path(__file__).parents[2] / "versions.toml"
+VERSIONED = ("archives", "charts")  # keys whose defaults stand in the versions file
 # Keys whose values are secrets: read one by one by the program as Pulumi secrets, never through the settings. Each
 # with the least number of characters that it must have.
 SECRET_KEYS = {"notebook_password": 12}
@@ -78,8 +79,8 @@ def over_defaults(own: Values, known: Values) -> Values:
 
     What a site says may be of keys that the stack's platform does not have.
     """
-    below = _over({"archives": known["archives"]}, _sites().get(own.get("site", ""), {}))
-    layered: Values = _over(below, own)
+    below = laid_over({key: known[key] for key in VERSIONED if key in known}, _sites().get(own.get("site", ""), {}))
+    layered: Values = laid_over(below, own)
     return layered
 
 
@@ -111,8 +112,8 @@ def _decode(text: str, model: type[BaseModel], key: str) -> Any:
         return text
 
 
-def _over(below: Any, above: Any) -> Any:
+def laid_over(below: Any, above: Any) -> Any:
     """One piece of config laid over another: objects key by key, everything else as a whole."""
     if not (isinstance(below, dict) and isinstance(above, dict)):
         return above
-    return {**below, **{key: _over(below[key], value) if key in below else value for key, value in above.items()}}
+    return {**below, **{key: laid_over(below[key], value) if key in below else value for key, value in above.items()}}

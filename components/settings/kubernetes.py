@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from typing import Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from components.settings.base import Model, Texts
 from components.settings.common import Deployment
@@ -19,6 +19,15 @@ TAKEN_LABELS = {
     "max_node_count": "workers.max",
     "master_lb_floating_ip_enabled": "load_balancer",
 }
+
+
+def _repository(place: str) -> str:
+    if not re.fullmatch(r"(https?://|oci://|/)\S+", place):
+        raise ValueError(f"must be an http://, https:// or oci:// URL, or the path of a directory; is {place!r}")
+    return place.rstrip("/")
+
+
+ChartRepository = Annotated[str, AfterValidator(_repository)]
 
 
 class Masters(Model):
@@ -74,6 +83,7 @@ class Cluster(Model):
     load_balancer: bool = Field(False, description="Octavia in front of the masters, instead of a floating IP each")
     labels: Texts = Field({}, description="Magnum's labels, merged over the template's")
     create_timeout_min: int = Field(60, ge=1, description="minutes until Magnum gives up making the cluster")
+    configure: bool = Field(True, description="false: the cluster alone, with nothing installed on it")
 
     @field_validator("labels")
     @classmethod
@@ -104,7 +114,30 @@ class Cluster(Model):
         return self
 
 
+class Chart(Model):
+    """A Helm chart: its name and version in a repository; `values` are laid over those that the program gives it."""
+
+    name: str = Field(min_length=1)
+    version: str = Field(min_length=1)
+    repository: ChartRepository
+    values: dict[str, Any] = Field({})
+
+
+class Charts(Model):
+    """The charts of what runs on the cluster. `mirror` takes the place of all their repositories."""
+
+    mirror: ChartRepository = ""
+    ceph_csi: Chart
+    manila_csi: Chart
+
+
 class Kubernetes(Deployment):
     """Settings of the platform `kubernetes`."""
 
     cluster: Cluster
+    charts: Charts
+    share_type: str = Field("cephfsnativetype", min_length=1, description="Manila's share type for claims")
+    mounter: Literal["fuse", "kernel"] = Field("fuse", description="the client of CephFS that nodes mount with")
+    controllers_cloud: str = Field(
+        "", description="entry of clouds.yaml for the cluster's controllers; else they get their own"
+    )

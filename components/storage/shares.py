@@ -61,6 +61,7 @@ class ShareGrant(pulumi.ComponentResource):
     """
 
     location: pulumi.Output[str]
+    size: pulumi.Output[int]  # GiB
     key: pulumi.Output[str]
     identity: str
 
@@ -81,6 +82,7 @@ class ShareGrant(pulumi.ComponentResource):
                 parent=self, provider=args.data_provider, additional_secret_outputs=["accessKey"]
             ),
         )
+        self.size = share.size
         self.location = share.export_locations.apply(lambda found: found[0].path)
         self.key = secret(access.access_key)
         self.register_outputs({"identity": self.identity})

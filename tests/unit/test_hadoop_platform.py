@@ -225,9 +225,7 @@ def test_the_region_of_the_entry_is_said_to_the_provider_whatever_the_shell_says
 
 
 def test_an_entry_that_clouds_yaml_does_not_have_is_told_with_those_that_it_has() -> None:
-    with pytest.raises(
-        SettingsError, match=r"cloud names 'nowhere', .* \(it has: iris-gaia-data, iris-gaia-test\)"
-    ):
+    with pytest.raises(SettingsError, match=r"cloud names 'nowhere', .* \(it has: iris-gaia-data, iris-gaia-test\)"):
         platform(cloud="nowhere")
 
 

@@ -1,0 +1,102 @@
+"""Shares that are there already, as claims that pods mount."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+import pulumi
+import pulumi_kubernetes as kubernetes
+
+from components.kubernetes.drivers import CEPH_DRIVER
+from components.storage.shares import Export, ShareGrant
+
+ACCESS_MODES = {"ro": "ReadOnlyMany", "rw": "ReadWriteMany"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShareVolumeArgs:
+    """`share`: its name in Manila; `grant`: the deployment's access to it; `namespace`: where pods claim it."""
+
+    share: str
+    grant: ShareGrant
+    namespace: pulumi.Input[str]
+    mounter: str
+
+
+class ShareVolume(pulumi.ComponentResource):
+    """A share as a claim of the same name, mounted with the deployment's own cephx identity.
+
+    Children: Secret (the identity's key), PersistentVolume, PersistentVolumeClaim. Nothing of the cluster can reach the
+    share otherwise, or any other share: there is no credential of the data project in it. Not managed here: the share.
+    """
+
+    claim: str
+
+    def __init__(self, name: str, args: ShareVolumeArgs, opts: pulumi.ResourceOptions) -> None:
+        super().__init__("gaia:kubernetes:ShareVolume", name, None, opts)
+        self._args, self.claim = args, object_name(args.share)
+        # the key has to be there before a pod mounts, and a volume or claim cannot be changed
+        child = pulumi.ResourceOptions(parent=self, deleted_with=opts.deleted_with)
+        key = kubernetes.core.v1.Secret(
+            name,
+            metadata={"name": f"cephx-{self.claim}", "namespace": args.namespace},
+            string_data={"userID": args.grant.identity, "userKey": args.grant.key},
+            opts=child,
+        )
+        volume = self._volume(name, key, child)
+        kubernetes.core.v1.PersistentVolumeClaim(
+            name,
+            metadata={"name": self.claim, "namespace": args.namespace},
+            spec={
+                "access_modes": [ACCESS_MODES[args.grant.mode]],
+                "storage_class_name": "",  # none: not to be made, but this one
+                "volume_name": volume.metadata["name"],
+                "resources": {"requests": {"storage": self._capacity}},
+            },
+            opts=child,
+        )
+        self.register_outputs({"claim": self.claim})
+
+    @property
+    def _capacity(self) -> pulumi.Output[str]:
+        return self._args.grant.size.apply(lambda size: f"{size}Gi")
+
+    def _volume(
+        self, name: str, key: kubernetes.core.v1.Secret, opts: pulumi.ResourceOptions
+    ) -> kubernetes.core.v1.PersistentVolume:
+        grant = self._args.grant
+        export = grant.location.apply(Export.parse)
+        return kubernetes.core.v1.PersistentVolume(
+            name,
+            metadata={"name": self.claim},
+            spec={
+                "capacity": {"storage": self._capacity},
+                "access_modes": [ACCESS_MODES[grant.mode]],
+                "persistent_volume_reclaim_policy": "Retain",
+                "storage_class_name": "",
+                "claim_ref": {"name": self.claim, "namespace": self._args.namespace},  # nobody else gets it
+                "csi": {
+                    "driver": CEPH_DRIVER,
+                    "volume_handle": self.claim,
+                    "read_only": grant.mode == "ro",
+                    # those that Manila's own driver gives Ceph's: of a share that is there already
+                    "volume_attributes": {
+                        "monitors": export.apply(lambda found: found.monitors),
+                        "rootPath": export.apply(lambda found: found.path),
+                        "mounter": self._args.mounter,
+                        "provisionVolume": "false",
+                    },
+                    "node_stage_secret_ref": {
+                        "name": key.metadata["name"],
+                        "namespace": key.metadata["namespace"],
+                    },
+                },
+            },
+            opts=opts,
+        )
+
+
+def object_name(share: str) -> str:
+    """What a share is called in Kubernetes, whose names are stricter than Manila's. Pure."""
+    return re.sub(r"[^a-z0-9-]+", "-", share.lower()).strip("-")
