@@ -18,6 +18,8 @@ from sandbox.lifecycle import Stamp
 
 ROOT = Path(__file__).parent.parent
 LABEL = "tests"  # of the cloud that the tests make: they touch no other
+SHARE = "aglais-data-gaia-dr3-2048-20221107"  # of the catalogue
+ROWS = 200_000  # that the tests put there
 OPS = ("python", "-W", "ignore", "-m", "ops")  # as an operator says it; libraries' warnings are not what tests read
 LONGEST_UP = 1200  # seconds, on a machine that has to build everything
 
@@ -100,7 +102,6 @@ class Sandbox:
             assert done.returncode == 0, f"{' '.join(argv)} ended with {done.returncode}:\n{done.stdout[-6000:]}"
         return done
 
-
     def pulumi(self, *words: str) -> str:
         """What a pulumi command on the checkout's own stacks prints. Raises AssertionError when it fails."""
         return self.run("pulumi", *words, "--non-interactive").stdout
@@ -153,3 +154,12 @@ def catalogue(cloud: Sandbox, state_backend: str) -> str:
     cloud.pulumi("stack", "select", "--create", stack)
     cloud.pulumi("up", "--yes", "--skip-preview", "-s", stack)
     return stack
+
+
+@pytest.fixture(scope="session")
+def filled(cloud: Sandbox, catalogue: str) -> str:
+    """The name of the catalogue's share, which is filled."""
+    assert catalogue == "gaia-data"
+    fill = ["fill", "--cloud", "iris-gaia-data", "--share", SHARE, "--"]
+    cloud.ops(*fill, "python", "-m", "jobs.catalogue", "--rows", str(ROWS))
+    return SHARE

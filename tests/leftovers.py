@@ -27,6 +27,7 @@ print(json.dumps({
                            for rule in c.shared_file_system.access_rules(share)),
     "clusters": names(c.container_infrastructure_management.clusters()),
     "cluster_templates": names(c.container_infrastructure_management.cluster_templates()),
+    "application_credentials": names(c.identity.application_credentials(c.current_user_id)),
     "containers": names(c.object_store.containers()),
 }))
 """

@@ -12,10 +12,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 
 from sandbox import project
 from sandbox.layout import Layout
+from sandbox.operators import acquisition
 from tests.conftest import OPS, ROOT, Sandbox
 
 
@@ -111,6 +113,12 @@ class Stack:
         """The state as it lies in the backend: secrets encrypted."""
         return self.pulumi("stack", "export").stdout
 
+    def resources(self) -> list[dict[str, Any]]:
+        """The state's resources."""
+        said = self.state()
+        found: list[dict[str, Any]] = json.loads(said[said.index("{") :])["deployment"]["resources"]
+        return found
+
     def pending(self) -> list[str]:
         """The types of what is under way, as the state of a `file://` backend says; none while it is being written."""
         for file in (self.directory / "state").rglob(f"stacks/**/{self.name}.json"):
@@ -183,7 +191,29 @@ def tools(directory: Path) -> dict[str, str]:
         "PULUMI_BACKEND_URL": f"file://{directory / 'state'}",
         "PULUMI_CONFIG_PASSPHRASE": "",
         "PULUMI_SKIP_UPDATE_CHECK": "1",
+        **acquisition(Layout(ROOT)),
     }
+
+
+class LocalStack:
+    """A stack of any program without a cloud, in a folder of its own, with its state beside it."""
+
+    def __init__(self, folder: Path, program: str) -> None:
+        self.folder = folder
+        runtime = "{name: python, options: {toolchain: pip, virtualenv: " + str(ROOT / ".venv") + "}}"
+        (folder / "Pulumi.yaml").write_text(f"name: tools\nruntime: {runtime}\n")
+        (folder / "__main__.py").write_text(program)
+        (folder / "state").mkdir()
+        self.pulumi("stack", "init", "test")
+
+    def pulumi(self, *arguments: str, check: bool = True) -> str:
+        """What a pulumi command prints."""
+        environment = {**os.environ, **tools(self.folder)}
+        command = ["pulumi", "--non-interactive", *arguments]
+        done = subprocess.run(command, cwd=self.folder, env=environment, capture_output=True, text=True, check=False)
+        if check and done.returncode:
+            pytest.fail(f"pulumi {' '.join(arguments)}:\n{done.stdout}\n{done.stderr}")
+        return done.stdout + done.stderr
 
 
 def descendants(pid: int) -> list[int]:

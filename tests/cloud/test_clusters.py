@@ -28,9 +28,9 @@ TINY = "general.v1.tiny"
 
 
 def config(**cluster: Any) -> dict[str, Any]:
-    """What gaia-dev is on the sandbox, with an image whose servers boot nothing."""
+    """What gaia-dev is on the sandbox, with an image whose servers boot nothing: nothing can be installed on it."""
     values = committed("gaia-dev")
-    values["cluster"] = {**values["cluster"], "image": IDLE_CLUSTER_IMAGE, **cluster}
+    values["cluster"] = {**values["cluster"], "image": IDLE_CLUSTER_IMAGE, "configure": False, **cluster}
     return values
 
 

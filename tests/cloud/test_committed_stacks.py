@@ -11,8 +11,8 @@ from ops import orphans
 from ops.recover import repeatable
 from tests.conftest import ROOT, Sandbox
 
-# How many servers each asks Nova for; those of a cluster are Magnum's to ask for.
-HOSTS = {"gaia-test": 5, "gaia-prod": 4, "gaia-demo": 4, "gaia-dev": 0}
+# How many servers each asks Nova for. (gaia-dev: tests/kubernetes, which have its provider.)
+HOSTS = {"gaia-test": 5, "gaia-prod": 4, "gaia-demo": 4}
 
 
 def git_status() -> str:

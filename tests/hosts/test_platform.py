@@ -22,9 +22,8 @@ from components.hadoop.ports import SECURITY_GROUPS, Port
 from components.network.ingress import ANYWHERE
 from sandbox.layout import Layout
 from tests import arguments
-from tests.conftest import ROOT, Sandbox
+from tests.conftest import ROOT, ROWS, SHARE, Sandbox
 from tests.hosts import spark_interpreter
-from tests.hosts.conftest import ROWS, SHARE
 from tests.hosts.deployment import Platform, up_computes_and_goes
 from tests.leftovers import everything
 from tests.stack import Committed

@@ -20,6 +20,9 @@ KUBECTL = LAYOUT.tools / "kubernetes/kubectl"
 STACK, CLOUD = "gaia-dev", "iris-gaia-dev"
 FLAVOR = FLAVORS[0]  # of all its nodes on the sandbox
 MASTER, WORKERS = "master-0", ("node-0", "node-1")
+# An image of nothing but one program; what pods run in it comes from their node, read-only.
+IMAGE = "registry.k8s.io/pause:3.10.1"
+NODE_PROGRAMS = {"/usr": "/usr", "/bin": "/usr/bin", "/lib": "/usr/lib", "/lib64": "/usr/lib64"}
 LIMIT = 180  # seconds for anything, on a machine that others use as well
 
 
@@ -107,3 +110,38 @@ class Cluster:
         ask = {"os-getConsoleOutput": {"length": 15}}
         said = {n: self._nova("POST", f"/v2.1/servers/{i}/action", ask)["output"] for n, i in self.servers.items()}
         return "\n".join(f"{name}: {output}" for name, output in said.items())
+
+
+def deployment(name: str, node: str, command: str, limit: str = "128Mi") -> dict[str, Any]:
+    """One pod on this node, which runs a command of the node's shell."""
+    labels = {"app": name}
+    container = {
+        "name": name,
+        "image": IMAGE,
+        "command": ["/bin/sh", "-c", command],
+        "resources": {"limits": {"memory": limit}},
+        "volumeMounts": [
+            {"name": f"programs{n}", "mountPath": path, "readOnly": True} for n, path in enumerate(NODE_PROGRAMS)
+        ]
+        + [{"name": "tmp", "mountPath": "/tmp"}],
+    }
+    pod = {
+        "nodeSelector": {"kubernetes.io/hostname": node},
+        "terminationGracePeriodSeconds": 1,
+        "containers": [container],
+        "volumes": [{"name": f"programs{n}", "hostPath": {"path": p}} for n, p in enumerate(NODE_PROGRAMS.values())]
+        + [{"name": "tmp", "emptyDir": {}}],
+    }
+    template = {"metadata": {"labels": labels}, "spec": pod}
+    spec = {"selector": {"matchLabels": labels}, "strategy": {"type": "Recreate"}, "template": template}
+    return {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": name}, "spec": spec}
+
+
+def works(cluster: Cluster) -> None:
+    """Everything is ready, and the client reads the other worker's page by the Service's name."""
+    cluster.wait_until_ready()
+    for name in ("web", "client"):
+        cluster.until_says("1", "get", "deployment", name, "-o", "jsonpath={.status.readyReplicas}")
+    web = cluster.kubectl("get", "pods", "-l", "app=web", "-o", "jsonpath={.items[*].metadata.name}")
+    page = ("curl", "-s", "-m", "5", "http://web.default.svc.cluster.local")
+    cluster.until_says(web, "exec", "deployment/client", "--", *page)

@@ -1,4 +1,4 @@
-"""The committed stack `gaia-dev`: a Magnum cluster whose nodes boot and whose pods run, from `up` to `destroy`."""
+"""The committed stack `gaia-dev`: a Magnum cluster whose nodes boot and whose pods run. (Its end: test_workers.py.)"""
 
 from __future__ import annotations
 
@@ -7,75 +7,21 @@ from typing import Any
 
 import pytest
 
-from sandbox import traces
 from sandbox.clusters.records import MASTER_TAINT
-from sandbox.hosts.bounds import MIB, Bounds, ControlGroup
-from sandbox.hosts.host import Host
+from sandbox.hosts.bounds import MIB, Bounds
 from tests.conftest import Sandbox
-from tests.kubernetes.cluster import CLOUD, FLAVOR, LAYOUT, MASTER, STACK, WORKERS, Cluster
-from tests.leftovers import everything
-from tests.stack import Committed
+from tests.kubernetes.cluster import FLAVOR, MASTER, WORKERS, Cluster, deployment, works
 
-# An image of nothing but one program; what pods run in it comes from their node, read-only.
-IMAGE = "registry.k8s.io/pause:3.10.1"
-NODE_PROGRAMS = {"/usr": "/usr", "/bin": "/usr/bin", "/lib": "/usr/lib", "/lib64": "/usr/lib64"}
+DEBIAN = "docker.io/library/debian:bookworm"  # of the sandbox's registry
+CONTAINER = ".status.containerStatuses[0]"  # the only one of a pod
 
 
-@pytest.fixture(scope="module")
-def before(node_cloud: Sandbox) -> dict[str, list[str]]:
-    return everything(node_cloud, CLOUD)
-
-
-@pytest.fixture(scope="module")
-def cluster(
-    node_cloud: Sandbox, state_backend: str, before: dict[str, list[str]], tmp_path_factory: pytest.TempPathFactory
-) -> Cluster:
-    """A cluster that is ready, with a web server on one worker and a client on the other."""
-    assert state_backend
-    assert before["clusters"] == []
-    cluster = Cluster(Committed(node_cloud, STACK), tmp_path_factory.mktemp("cluster"))
-    cluster.up()
-    serve = "mkdir /tmp/web; cd /tmp/web; hostname > index.html; echo serving; exec python3 -m http.server 8000"
-    cluster.apply(deployment("web", cluster.node(WORKERS[0]), serve))
-    cluster.apply(deployment("client", cluster.node(WORKERS[1]), "exec sleep infinity"))
-    cluster.kubectl("expose", "deployment", "web", "--port=80", "--target-port=8000")
-    works(cluster)
-    return cluster
-
-
-def deployment(name: str, node: str, command: str, limit: str = "128Mi") -> dict[str, Any]:
-    """One pod on this node, which runs a command of the node's shell."""
-    labels = {"app": name}
-    container = {
-        "name": name,
-        "image": IMAGE,
-        "command": ["/bin/sh", "-c", command],
-        "resources": {"limits": {"memory": limit}},
-        "volumeMounts": [
-            {"name": f"programs{n}", "mountPath": path, "readOnly": True} for n, path in enumerate(NODE_PROGRAMS)
-        ]
-        + [{"name": "tmp", "mountPath": "/tmp"}],
-    }
-    pod = {
-        "nodeSelector": {"kubernetes.io/hostname": node},
-        "terminationGracePeriodSeconds": 1,
-        "containers": [container],
-        "volumes": [{"name": f"programs{n}", "hostPath": {"path": p}} for n, p in enumerate(NODE_PROGRAMS.values())]
-        + [{"name": "tmp", "emptyDir": {}}],
-    }
-    template = {"metadata": {"labels": labels}, "spec": pod}
-    spec = {"selector": {"matchLabels": labels}, "strategy": {"type": "Recreate"}, "template": template}
-    return {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": name}, "spec": spec}
-
-
-def works(cluster: Cluster) -> None:
-    """Everything is ready, and the client reads the other worker's page by the Service's name."""
-    cluster.wait_until_ready()
-    for name in ("web", "client"):
-        cluster.until_says("1", "get", "deployment", name, "-o", "jsonpath={.status.readyReplicas}")
-    web = cluster.kubectl("get", "pods", "-l", "app=web", "-o", "jsonpath={.items[*].metadata.name}")
-    page = ("curl", "-s", "-m", "5", "http://web.default.svc.cluster.local")
-    cluster.until_says(web, "exec", "deployment/client", "--", *page)
+def pod(name: str, node: str, image: str) -> dict[str, Any]:
+    """A pod on this node that asks the registry for its image, also where the node has it, and then sleeps."""
+    container = {"name": name, "image": image, "imagePullPolicy": "Always", "command": ["sleep", "infinity"]}
+    where = {"kubernetes.io/hostname": node}
+    spec = {"nodeSelector": where, "terminationGracePeriodSeconds": 1, "containers": [container]}
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name}, "spec": spec}
 
 
 def test_a_second_run_changes_nothing_even_after_a_refresh(cluster: Cluster) -> None:
@@ -122,6 +68,32 @@ def test_a_pod_that_takes_more_memory_than_its_limit_is_killed(cluster: Cluster)
     cluster.kubectl("delete", "deployment", "greedy")
 
 
+def test_a_pod_runs_on_each_worker_from_an_image_of_the_registry(cluster: Cluster) -> None:
+    for name in WORKERS:
+        cluster.apply(pod(f"debian-{name}", cluster.node(name), DEBIAN))
+    for name in WORKERS:
+        cluster.until_says("true", "get", "pod", f"debian-{name}", "-o", f"jsonpath={{{CONTAINER}.ready}}")
+        words = ("exec", f"debian-{name}", "--", "sh", "-c")
+        assert cluster.kubectl(*words, "cat /etc/debian_version").startswith("12.")
+        assert "ceph-fuse" in cluster.kubectl(*words, "command -v ceph-fuse curl mount ps")
+    cluster.kubectl("delete", "--wait=false", "pods", *(f"debian-{name}" for name in WORKERS))
+
+
+def test_an_image_that_the_registry_lacks_is_an_error_that_says_so(cluster: Cluster) -> None:
+    cluster.apply(pod("lacking", cluster.node(WORKERS[0]), "quay.io/gaia/lacking:1"))
+    waiting = ("get", "pod", "lacking", "-o", f"jsonpath={{{CONTAINER}.state.waiting.message}}")
+    cluster.until(lambda said: "quay.io/gaia/lacking:1: not found" in said, *waiting)
+    cluster.kubectl("delete", "--wait=false", "pod", "lacking")
+
+
+def test_images_are_pulled_again_after_the_registry_was_killed(cluster: Cluster, node_cloud: Sandbox) -> None:
+    node_cloud.kill("registry")
+    node_cloud.up()
+    cluster.apply(pod("debian", cluster.node(WORKERS[0]), DEBIAN))
+    cluster.until_says("true", "get", "pod", "debian", "-o", f"jsonpath={{{CONTAINER}.ready}}")
+    cluster.kubectl("delete", "--wait=false", "pod", "debian")
+
+
 @pytest.mark.parametrize("kind", ["SOFT", "HARD"])
 @pytest.mark.parametrize("name", [WORKERS[0], MASTER])
 def test_a_node_comes_back_after_a_reboot(cluster: Cluster, name: str, kind: str) -> None:
@@ -133,33 +105,3 @@ def test_nodes_come_back_after_the_sandbox_was_down(cluster: Cluster, node_cloud
     node_cloud.down()
     node_cloud.up()
     works(cluster)
-
-
-def test_a_worker_more_joins_and_changes_no_other(cluster: Cluster) -> None:
-    servers = dict(cluster.servers)
-    cluster.workers(3)
-    assert cluster.servers == servers | {"node-2": cluster.servers["node-2"]}
-    works(cluster)
-
-
-def test_fewer_workers_leave_nothing_of_the_others_though_their_pods_were_running(
-    cluster: Cluster, node_cloud: Sandbox
-) -> None:
-    host = Host(LAYOUT, cluster.servers[WORKERS[1]])
-    assert ControlGroup(LAYOUT.namespace, host.machine).processes()
-    node_cloud.kill("nova")
-    node_cloud.up()
-    cluster.workers(1)
-    assert cluster.servers.keys() == {MASTER, WORKERS[0]}
-    assert not ControlGroup(LAYOUT.namespace, host.machine).processes()
-    assert [trace for trace in traces.find(LAYOUT) if host.machine in trace or host.server_id in trace] == []
-    assert not host.directory.exists()
-    assert len(cluster.get("nodes")["items"]) == 2
-
-
-def test_destroy_asks_no_node_and_leaves_nothing(
-    cluster: Cluster, node_cloud: Sandbox, before: dict[str, list[str]]
-) -> None:
-    cluster.act(MASTER, {"os-stop": None})
-    cluster.stack.destroy()
-    assert everything(node_cloud, CLOUD) == before

@@ -1,0 +1,177 @@
+"""Shares in pods: the catalogue's, which many read; those that claims get from Manila, and that go with them."""
+
+from __future__ import annotations
+
+import base64
+import json
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from components.kubernetes.drivers import NAMESPACE
+from components.kubernetes.platform import NOTEBOOKS
+from ops import orphans
+from ops.recover import repeatable
+from sandbox.layout import Port
+from sandbox.namespaces import inside
+from sandbox.services.api import Api
+from tests.conftest import SHARE
+from tests.kubernetes.cluster import CLOUD, LAYOUT, WORKERS, Cluster
+
+IMAGE = "docker.io/library/debian:bookworm"
+PODS = ("pod-0", "pod-1")  # one on each worker
+PATIENCE = 60  # seconds for Manila to have what it should
+
+
+def start(cluster: Cluster, name: str, node: str, volume: dict[str, Any]) -> None:
+    """A pod on this node that has the volume in /share, and does nothing; waits until it runs."""
+    container = {
+        "name": "main",
+        "image": IMAGE,
+        "command": ["sleep", "infinity"],
+        "volumeMounts": [{"name": "share", "mountPath": "/share"}],
+    }
+    spec = {
+        "nodeSelector": {"kubernetes.io/hostname": cluster.node(node)},
+        "terminationGracePeriodSeconds": 1,
+        "containers": [container],
+        "volumes": [{"name": "share", **volume}],
+    }
+    metadata = {"name": name, "namespace": NOTEBOOKS}
+    cluster.apply({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec})
+    cluster.until_says("Running", "get", "pod", name, "-n", NOTEBOOKS, "-o", "jsonpath={.status.phase}")
+
+
+def run(cluster: Cluster, pod: str, command: str, check: bool = True) -> str:
+    return cluster.kubectl("exec", "-n", NOTEBOOKS, pod, "--", "sh", "-c", command, check=check)
+
+
+def delete(cluster: Cluster, kind: str, *names: str) -> None:
+    cluster.kubectl("delete", "-n", NOTEBOOKS, "--wait", "--ignore-not-found", kind, *names)
+
+
+def claim(gibibytes: int = 1) -> dict[str, Any]:
+    """What asks for a share of the default class, for many nodes."""
+    return {"accessModes": ["ReadWriteMany"], "resources": {"requests": {"storage": f"{gibibytes}Gi"}}}
+
+
+def of_claim(name: str, read_only: bool = False) -> dict[str, Any]:
+    return {"persistentVolumeClaim": {"claimName": name, "readOnly": read_only}}
+
+
+def made_by_claims() -> list[int]:
+    """The GiB of each of Manila's shares in the cluster's project; it has none but those of claims."""
+    with inside(LAYOUT.namespace):
+        return sorted(share["size"] for share in Api(LAYOUT, CLOUD).get(Port.MANILA, "/v2/shares/detail")["shares"])
+
+
+def until_made(sizes: list[int]) -> None:
+    end = time.monotonic() + PATIENCE
+    while (found := made_by_claims()) != sizes:
+        assert time.monotonic() < end, f"Manila has shares of {found} GiB for claims, not of {sizes}"
+        time.sleep(0.5)
+
+
+@pytest.fixture
+def readers(cluster: Cluster, filled: str) -> Iterator[tuple[str, ...]]:
+    """A pod on each worker that has the catalogue; the second does not say that it only reads."""
+    for pod, node in zip(PODS, WORKERS, strict=True):
+        start(cluster, pod, node, of_claim(filled, read_only=pod == PODS[0]))
+    yield PODS
+    delete(cluster, "pod", *PODS)
+
+
+def test_the_catalogue_is_read_on_two_nodes_at_once_and_written_on_none(
+    cluster: Cluster, readers: tuple[str, ...]
+) -> None:
+    parts = {run(cluster, pod, "find /share -name '*.parquet' | sort | xargs sha256sum") for pod in readers}
+    assert len(parts) == 1
+    assert len(parts.pop().splitlines()) > 1
+    refusals = ("Read-only file system", "Permission denied")  # the kernel's; without it, Ceph's
+    for pod, refusal in zip(readers, refusals, strict=True):
+        assert refusal in run(cluster, pod, "touch /share/mine 2>&1", check=False)
+
+
+def test_the_catalogue_is_there_again_after_its_node_was_rebooted(cluster: Cluster, readers: tuple[str, ...]) -> None:
+    cluster.reboot(WORKERS[0], "HARD")
+    words = ("exec", "-n", NOTEBOOKS, readers[0], "--", "sh", "-c", "ls /share | head -1; mountpoint /share")
+    cluster.until(lambda said: said.endswith("/share is a mountpoint") and len(said.splitlines()) == 2, *words)
+
+
+def test_a_claim_gets_a_share_of_manilas_that_two_nodes_write_and_that_goes_with_it(cluster: Cluster) -> None:
+    metadata = {"name": "ours", "namespace": NOTEBOOKS}
+    cluster.apply({"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": metadata, "spec": claim()})
+    for pod, node in zip(PODS, WORKERS, strict=True):
+        start(cluster, pod, node, of_claim("ours"))
+        run(cluster, pod, "hostname >> /share/seen")
+    assert made_by_claims() == [1]
+    assert run(cluster, PODS[0], "cat /share/seen").splitlines() == list(PODS)
+    grown = json.dumps({"spec": {"resources": {"requests": {"storage": "2Gi"}}}})
+    cluster.kubectl("patch", "-n", NOTEBOOKS, "pvc", "ours", "-p", grown)
+    until_made([2])
+    delete(cluster, "pod", *PODS)
+    delete(cluster, "pvc", "ours")
+    until_made([])
+
+
+def test_an_ephemeral_volume_is_a_share_that_goes_with_its_pod(cluster: Cluster) -> None:
+    start(cluster, PODS[0], WORKERS[0], {"ephemeral": {"volumeClaimTemplate": {"spec": claim()}}})
+    run(cluster, PODS[0], "echo scratch > /share/file")
+    assert made_by_claims() == [1]
+    delete(cluster, "pod", PODS[0])
+    until_made([])
+
+
+def test_no_key_and_no_credential_stands_in_the_state_in_clear(cluster: Cluster) -> None:
+    found = cluster.get("secrets", "-A", "-o", "json")["items"]
+    names = {f"cephx-{SHARE}": "userKey", "manila-csi-cloud": "os-applicationCredentialSecret"}
+    hidden = [one["data"][names[one["metadata"]["name"]]] for one in found if one["metadata"]["name"] in names]
+    assert len(hidden) == len(names)
+    state = cluster.stack.state()
+    for value in hidden:
+        assert value not in state
+        assert base64.b64decode(value).decode() not in state
+
+
+def test_an_upgrade_that_was_killed_is_completed_by_the_next_up(cluster: Cluster) -> None:
+    """Helm says for ever that an operation is under way, and refuses every other."""
+    verbosity = ("config", "set", "--path", "gaia:charts.manila_csi.values.logVerbosityLevel")
+    under_way = ("get", "secrets", "-n", NAMESPACE, "-l", "owner=helm,status=pending-upgrade", "-o", "name")
+    cluster.stack.pulumi(*verbosity, "3")
+    with cluster.stack.going_up():  # and killed
+        cluster.until(lambda said: said.startswith("secret/"), *under_way)
+    assert cluster.kubectl(*under_way) != ""
+    assert "currently locked" in cluster.stack.up(check=False).stdout
+    said = cluster.stack.ops("recover").stdout
+    assert "manila-csi: Helm has forgotten sh.helm.release.v1.manila-csi.v2 (pending-upgrade)" in said
+    cluster.stack.up()
+    cluster.stack.assert_unchanged()
+    assert "deployed" in cluster.kubectl("get", "secrets", "-n", NAMESPACE, "-l", "name=manila-csi", "--show-labels")
+
+
+def test_a_release_that_no_state_knows_is_taken_over(cluster: Cluster) -> None:
+    [urn] = [one["urn"] for one in cluster.stack.resources() if one["urn"].endswith("Release::manila-csi")]
+    cluster.stack.pulumi("state", "delete", "--yes", "--target-dependents", urn)
+    uid = (
+        "get",
+        "daemonset",
+        "-n",
+        NAMESPACE,
+        "-l",
+        "app=openstack-manila-csi",
+        "-o",
+        "jsonpath={.items[*].metadata.uid}",
+    )
+    before = cluster.kubectl(*uid)
+    cluster.stack.ops("recover")
+    cluster.stack.up()
+    assert cluster.kubectl(*uid) == before
+
+
+def test_recovery_knows_every_type_of_resource_that_the_stack_has(cluster: Cluster) -> None:
+    made = cluster.stack.resources()
+    assert [
+        one["type"] for one in made if not repeatable(one) and orphans.kind_of(one["type"]) not in orphans.KINDS
+    ] == []

@@ -1,0 +1,40 @@
+"""More workers and fewer, and the end of the cluster that the other modules have used: it runs last."""
+
+from __future__ import annotations
+
+from sandbox import traces
+from sandbox.hosts.bounds import ControlGroup
+from sandbox.hosts.host import Host
+from tests.conftest import Sandbox
+from tests.kubernetes.cluster import CLOUD, LAYOUT, MASTER, WORKERS, Cluster, works
+from tests.leftovers import everything
+
+
+def test_a_worker_more_joins_and_changes_no_other(cluster: Cluster) -> None:
+    servers = dict(cluster.servers)
+    cluster.workers(3)
+    assert cluster.servers == servers | {"node-2": cluster.servers["node-2"]}
+    works(cluster)
+
+
+def test_fewer_workers_leave_nothing_of_the_others_though_their_pods_were_running(
+    cluster: Cluster, node_cloud: Sandbox
+) -> None:
+    host = Host(LAYOUT, cluster.servers[WORKERS[1]])
+    assert ControlGroup(LAYOUT.namespace, host.machine).processes()
+    node_cloud.kill("nova")
+    node_cloud.up()
+    cluster.workers(1)
+    assert cluster.servers.keys() == {MASTER, WORKERS[0]}
+    assert not ControlGroup(LAYOUT.namespace, host.machine).processes()
+    assert [trace for trace in traces.find(LAYOUT) if host.machine in trace or host.server_id in trace] == []
+    assert not host.directory.exists()
+    assert len(cluster.get("nodes")["items"]) == 2
+
+
+def test_destroy_asks_no_node_and_leaves_nothing(
+    cluster: Cluster, node_cloud: Sandbox, before: dict[str, list[str]]
+) -> None:
+    cluster.act(MASTER, {"os-stop": None})
+    cluster.stack.destroy()
+    assert everything(node_cloud, CLOUD) == before
