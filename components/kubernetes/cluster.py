@@ -135,6 +135,12 @@ def labels(settings: Cluster) -> dict[str, str]:
     return found
 
 
+def inside(cluster: pulumi.Resource, parent: pulumi.Resource) -> pulumi.ResourceOptions:
+    """The options of what is in the cluster: gone with it, so that nothing of it is deleted one by one, and made anew
+    in the cluster that takes its place."""
+    return pulumi.ResourceOptions(parent=parent, deleted_with=cluster, replace_with=[cluster])
+
+
 def _timeouts(minutes: int) -> pulumi.CustomTimeouts:
     limit = f"{minutes + SLACK_MIN}m"
     return pulumi.CustomTimeouts(create=limit, update=limit, delete=DELETE_TIMEOUT)

@@ -10,6 +10,7 @@ import pulumi_kubernetes as kubernetes
 
 from components.cloud import Credential, Entry
 from components.kubernetes.charts import ReleaseArgs, release
+from components.kubernetes.cluster import inside
 from components.settings.kubernetes import Charts
 
 NAMESPACE = "kube-system"
@@ -21,15 +22,16 @@ STEPS = ("provisioner", "controller-expand", "node-stage", "node-publish")
 
 @dataclass(frozen=True, kw_only=True)
 class ShareDriversArgs:
-    """`cloud`, `credential`: the project in which claims get their shares; `share_type`: Manila's; `cluster`: what the
-    shares' metadata say of where they come from."""
+    """`cluster`, `cluster_name`: where this is installed; `cloud`, `credential`: the project in which claims get their
+    shares; `share_type`: Manila's."""
 
     charts: Charts
     cloud: Entry
     credential: Credential
     share_type: str
     mounter: str
-    cluster: str
+    cluster: pulumi.Resource
+    cluster_name: str
 
 
 class ShareDrivers(pulumi.ComponentResource):
@@ -41,9 +43,9 @@ class ShareDrivers(pulumi.ComponentResource):
 
     storage_class: pulumi.Output[str]
 
-    def __init__(self, name: str, args: ShareDriversArgs, opts: pulumi.ResourceOptions) -> None:
+    def __init__(self, name: str, args: ShareDriversArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("gaia:kubernetes:ShareDrivers", name, None, opts)
-        child = pulumi.ResourceOptions(parent=self, deleted_with=opts.deleted_with)
+        child = inside(args.cluster, self)
         ceph = release(
             "ceph-csi",
             ReleaseArgs(
@@ -63,7 +65,7 @@ class ShareDrivers(pulumi.ComponentResource):
                 chart=args.charts.manila_csi,
                 charts=args.charts,
                 namespace=NAMESPACE,
-                values=manila_values(args.cluster),
+                values=manila_values(args.cluster_name),
             ),
             pulumi.ResourceOptions.merge(child, pulumi.ResourceOptions(depends_on=[ceph])),
         )

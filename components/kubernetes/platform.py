@@ -11,7 +11,7 @@ import pulumi_openstack as openstack
 import pulumi_tls as tls
 
 from components import cloud, record
-from components.kubernetes.cluster import MagnumCluster, MagnumClusterArgs
+from components.kubernetes.cluster import MagnumCluster, MagnumClusterArgs, inside
 from components.kubernetes.drivers import ShareDrivers, ShareDriversArgs
 from components.kubernetes.volumes import ShareVolume, ShareVolumeArgs
 from components.network.deployment import networks
@@ -62,21 +62,22 @@ class KubernetesPlatform(pulumi.ComponentResource):
             "node_key": secret(node_key),
         }
         if settings.cluster.configure:
-            inside = self._inside(noted.name, cluster)
+            in_cluster = self._cluster_provider(noted.name, cluster)
             credential = given or self._own_credential(noted.name)
             drivers = ShareDrivers(
                 "shares",
                 ShareDriversArgs(
+                    cluster=cluster.cluster,
+                    cluster_name=noted.name,
                     charts=settings.charts,
                     cloud=entry,
                     credential=credential,
                     share_type=settings.share_type,
                     mounter=settings.mounter,
-                    cluster=noted.name,
                 ),
-                inside,
+                pulumi.ResourceOptions(parent=self, providers=[in_cluster]),
             )
-            volumes = self._volumes(settings, noted, data, inside)
+            volumes = self._volumes(settings, noted, data, cluster, in_cluster)
             self.exports |= {"storage_class": drivers.storage_class, "claims": {v.claim: NOTEBOOKS for v in volumes}}
         self.register_outputs({})
 
@@ -103,18 +104,19 @@ class KubernetesPlatform(pulumi.ComponentResource):
         )
         return cluster, key.private_key_openssh
 
-    def _inside(self, name: str, cluster: MagnumCluster) -> pulumi.ResourceOptions:
-        """How what is in the cluster is made. With the cluster it is gone: nothing of it is deleted one by one."""
-        provider = kubernetes.Provider(
+    def _cluster_provider(self, name: str, cluster: MagnumCluster) -> kubernetes.Provider:
+        """The provider of what is in the cluster."""
+        return kubernetes.Provider(
             name,
             kubeconfig=cluster.kubeconfig,
-            # another kubeconfig is not another cluster; another cluster has nothing of what was in this one
-            cluster_identifier=cluster.cluster_id,
+            # The same for every cluster of the deployment: the engine cannot delete by a provider that is itself to be
+            # replaced (pulumi/pulumi#14650). What is in a cluster is replaced with it (`inside`).
+            cluster_identifier=name,
+            delete_unreachable=True,
             # what a killed `up` has made already is taken over by the next
             upsert_existing_objects=True,
             opts=pulumi.ResourceOptions(parent=self),
         )
-        return pulumi.ResourceOptions(parent=self, providers=[provider], deleted_with=cluster.cluster)
 
     def _own_credential(self, name: str) -> cloud.Credential:
         """Of the cluster's controllers alone: who has it can make no other, and it ends with the deployment."""
@@ -131,10 +133,16 @@ class KubernetesPlatform(pulumi.ComponentResource):
         return cloud.Credential(id=made.id, secret=secret(made.secret))
 
     def _volumes(
-        self, settings: Kubernetes, noted: record.Record, data: cloud.Entry, inside: pulumi.ResourceOptions
+        self,
+        settings: Kubernetes,
+        noted: record.Record,
+        data: cloud.Entry,
+        cluster: MagnumCluster,
+        provider: kubernetes.Provider,
     ) -> list[ShareVolume]:
         """A claim for each share of the config."""
-        namespace = kubernetes.core.v1.Namespace(NOTEBOOKS, metadata={"name": NOTEBOOKS}, opts=inside)
+        child = pulumi.ResourceOptions.merge(inside(cluster.cluster, self), pulumi.ResourceOptions(provider=provider))
+        namespace = kubernetes.core.v1.Namespace(NOTEBOOKS, metadata={"name": NOTEBOOKS}, opts=child)
         data_provider = data.provider("data")
         volumes = []
         for share in settings.shares:
@@ -151,9 +159,13 @@ class KubernetesPlatform(pulumi.ComponentResource):
                 pulumi.ResourceOptions(parent=self),
             )
             args = ShareVolumeArgs(
-                share=share.name, grant=grant, namespace=namespace.metadata["name"], mounter=settings.mounter
+                cluster=cluster.cluster,
+                share=share.name,
+                grant=grant,
+                namespace=namespace.metadata["name"],
+                mounter=settings.mounter,
             )
-            volumes.append(ShareVolume(share.name, args, inside))
+            volumes.append(ShareVolume(share.name, args, pulumi.ResourceOptions(parent=self, providers=[provider])))
         return volumes
 
 

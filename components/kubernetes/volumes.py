@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_kubernetes as kubernetes
 
+from components.kubernetes.cluster import inside
 from components.kubernetes.drivers import CEPH_DRIVER
 from components.storage.shares import Export, ShareGrant
 
@@ -16,8 +17,9 @@ ACCESS_MODES = {"ro": "ReadOnlyMany", "rw": "ReadWriteMany"}
 
 @dataclass(frozen=True, kw_only=True)
 class ShareVolumeArgs:
-    """`share`: its name in Manila; `grant`: the deployment's access to it; `namespace`: where pods claim it."""
+    """`cluster`, `namespace`: where pods claim it; `share`: its name in Manila; `grant`: the deployment's access."""
 
+    cluster: pulumi.Resource
     share: str
     grant: ShareGrant
     namespace: pulumi.Input[str]
@@ -33,11 +35,10 @@ class ShareVolume(pulumi.ComponentResource):
 
     claim: str
 
-    def __init__(self, name: str, args: ShareVolumeArgs, opts: pulumi.ResourceOptions) -> None:
+    def __init__(self, name: str, args: ShareVolumeArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("gaia:kubernetes:ShareVolume", name, None, opts)
         self._args, self.claim = args, object_name(args.share)
-        # the key has to be there before a pod mounts, and a volume or claim cannot be changed
-        child = pulumi.ResourceOptions(parent=self, deleted_with=opts.deleted_with)
+        child = inside(args.cluster, self)
         key = kubernetes.core.v1.Secret(
             name,
             metadata={"name": f"cephx-{self.claim}", "namespace": args.namespace},

@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 
-from components.kubernetes.drivers import NAMESPACE
 from components.kubernetes.platform import NOTEBOOKS
 from ops import orphans
 from ops.recover import repeatable
@@ -133,41 +132,6 @@ def test_no_key_and_no_credential_stands_in_the_state_in_clear(cluster: Cluster)
     for value in hidden:
         assert value not in state
         assert base64.b64decode(value).decode() not in state
-
-
-def test_an_upgrade_that_was_killed_is_completed_by_the_next_up(cluster: Cluster) -> None:
-    """Helm says for ever that an operation is under way, and refuses every other."""
-    verbosity = ("config", "set", "--path", "gaia:charts.manila_csi.values.logVerbosityLevel")
-    under_way = ("get", "secrets", "-n", NAMESPACE, "-l", "owner=helm,status=pending-upgrade", "-o", "name")
-    cluster.stack.pulumi(*verbosity, "3")
-    with cluster.stack.going_up():  # and killed
-        cluster.until(lambda said: said.startswith("secret/"), *under_way)
-    assert cluster.kubectl(*under_way) != ""
-    assert "currently locked" in cluster.stack.up(check=False).stdout
-    said = cluster.stack.ops("recover").stdout
-    assert "manila-csi: Helm has forgotten sh.helm.release.v1.manila-csi.v2 (pending-upgrade)" in said
-    cluster.stack.up()
-    cluster.stack.assert_unchanged()
-    assert "deployed" in cluster.kubectl("get", "secrets", "-n", NAMESPACE, "-l", "name=manila-csi", "--show-labels")
-
-
-def test_a_release_that_no_state_knows_is_taken_over(cluster: Cluster) -> None:
-    [urn] = [one["urn"] for one in cluster.stack.resources() if one["urn"].endswith("Release::manila-csi")]
-    cluster.stack.pulumi("state", "delete", "--yes", "--target-dependents", urn)
-    uid = (
-        "get",
-        "daemonset",
-        "-n",
-        NAMESPACE,
-        "-l",
-        "app=openstack-manila-csi",
-        "-o",
-        "jsonpath={.items[*].metadata.uid}",
-    )
-    before = cluster.kubectl(*uid)
-    cluster.stack.ops("recover")
-    cluster.stack.up()
-    assert cluster.kubectl(*uid) == before
 
 
 def test_recovery_knows_every_type_of_resource_that_the_stack_has(cluster: Cluster) -> None:

@@ -32,6 +32,20 @@ def test_fewer_workers_leave_nothing_of_the_others_though_their_pods_were_runnin
     assert len(cluster.get("nodes")["items"]) == 2
 
 
+def test_another_label_is_another_cluster_with_everything_that_was_in_the_first(cluster: Cluster) -> None:
+    claims = [claim["metadata"]["name"] for claim in cluster.get("pvc", "-A")["items"]]
+    assert claims
+    cluster.stack.pulumi("config", "set", "--path", "gaia:cluster.labels.boot_volume_size", "10")
+    server = cluster.servers[MASTER]
+    cluster.up()
+    assert cluster.servers[MASTER] != server
+    cluster.wait_until_ready()
+    found = cluster.get("pvc", "-A")["items"]
+    assert [(one["metadata"]["name"], one["status"]["phase"]) for one in found] == [(name, "Bound") for name in claims]
+    assert cluster.kubectl("get", "secrets", "-A", "-l", "owner=helm,status=deployed", "-o", "name").count("/") == 2
+    cluster.stack.assert_unchanged()
+
+
 def test_destroy_asks_no_node_and_leaves_nothing(
     cluster: Cluster, node_cloud: Sandbox, before: dict[str, list[str]]
 ) -> None:

@@ -68,9 +68,15 @@ def installed(mounter: str = "fuse", values: dict[str, Any] | None = None) -> Ma
 
     def made() -> pulumi.Output[str]:
         args = ShareDriversArgs(
-            charts=charts, cloud=ENTRY, credential=CREDENTIAL, share_type="t", mounter=mounter, cluster="gaia-dev"
+            cluster=pulumi.ComponentResource("test:index:Cluster", "cluster"),
+            cluster_name="gaia-dev",
+            charts=charts,
+            cloud=ENTRY,
+            credential=CREDENTIAL,
+            share_type="t",
+            mounter=mounter,
         )
-        return ShareDrivers("shares", args, pulumi.ResourceOptions()).storage_class
+        return ShareDrivers("shares", args).storage_class
 
     return record(made)
 
@@ -135,8 +141,14 @@ def claimed(mode: str) -> Made:
             share="Gaia_DR3", mount="/data/gaia/GDR3", mode=mode, deployment="gaia-dev", project_id="0" * 32,
             data_provider=openstack.Provider("data"),
         )  # fmt: skip
-        args = ShareVolumeArgs(share="Gaia_DR3", grant=ShareGrant("dr3", grant), namespace=NOTEBOOKS, mounter="kernel")
-        ShareVolume("dr3", args, pulumi.ResourceOptions())
+        args = ShareVolumeArgs(
+            cluster=pulumi.ComponentResource("test:index:Cluster", "cluster"),
+            share="Gaia_DR3",
+            grant=ShareGrant("dr3", grant),
+            namespace=NOTEBOOKS,
+            mounter="kernel",
+        )
+        ShareVolume("dr3", args)
 
     return record(made, Shares())
 
