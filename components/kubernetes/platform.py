@@ -112,7 +112,6 @@ class KubernetesPlatform(pulumi.ComponentResource):
             # The same for every cluster of the deployment: the engine cannot delete by a provider that is itself to be
             # replaced (pulumi/pulumi#14650). What is in a cluster is replaced with it (`inside`).
             cluster_identifier=name,
-            delete_unreachable=True,
             # what a killed `up` has made already is taken over by the next
             upsert_existing_objects=True,
             opts=pulumi.ResourceOptions(parent=self),
