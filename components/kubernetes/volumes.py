@@ -12,6 +12,9 @@ from components.kubernetes.cluster import inside
 from components.kubernetes.drivers import CEPH_DRIVER
 from components.storage.shares import Export, ShareGrant
 
+# Volume and claim protect each other from deletion, and pods protect a claim: waiting for one could take for ever. With
+# their cluster they are even deleted in any order (`replace_with`).
+NOT_AWAITED = {"pulumi.com/skipAwait": "true"}
 ACCESS_MODES = {"ro": "ReadOnlyMany", "rw": "ReadWriteMany"}
 
 
@@ -48,7 +51,7 @@ class ShareVolume(pulumi.ComponentResource):
         volume = self._volume(name, key, child)
         kubernetes.core.v1.PersistentVolumeClaim(
             name,
-            metadata={"name": self.claim, "namespace": args.namespace},
+            metadata={"name": self.claim, "namespace": args.namespace, "annotations": NOT_AWAITED},
             spec={
                 "access_modes": [ACCESS_MODES[args.grant.mode]],
                 "storage_class_name": "",  # none: not to be made, but this one
@@ -70,7 +73,7 @@ class ShareVolume(pulumi.ComponentResource):
         export = grant.location.apply(Export.parse)
         return kubernetes.core.v1.PersistentVolume(
             name,
-            metadata={"name": self.claim},
+            metadata={"name": self.claim, "annotations": NOT_AWAITED},
             spec={
                 "capacity": {"storage": self._capacity},
                 "access_modes": [ACCESS_MODES[grant.mode]],
