@@ -12,9 +12,6 @@ from components.kubernetes.cluster import inside
 from components.kubernetes.drivers import CEPH_DRIVER
 from components.storage.shares import Export, ShareGrant
 
-# Volume and claim protect each other from deletion, and pods protect a claim: waiting for one could take for ever. With
-# their cluster they are even deleted in any order (`replace_with`).
-NOT_AWAITED = {"pulumi.com/skipAwait": "true"}
 ACCESS_MODES = {"ro": "ReadOnlyMany", "rw": "ReadWriteMany"}
 
 
@@ -42,23 +39,26 @@ class ShareVolume(pulumi.ComponentResource):
         super().__init__("gaia:kubernetes:ShareVolume", name, None, opts)
         self._args, self.claim = args, object_name(args.share)
         child = inside(args.cluster, self)
+        # Volume and claim protect each other, and pods the claim: with their cluster they are deleted in any order
+        # (`replace_with`), and a volume before its claim would be waited for in vain. They go with the cluster or stay.
+        lasting = pulumi.ResourceOptions.merge(child, pulumi.ResourceOptions(retain_on_delete=True))
         key = kubernetes.core.v1.Secret(
             name,
             metadata={"name": f"cephx-{self.claim}", "namespace": args.namespace},
             string_data={"userID": args.grant.identity, "userKey": args.grant.key},
             opts=child,
         )
-        volume = self._volume(name, key, child)
+        volume = self._volume(name, key, lasting)
         kubernetes.core.v1.PersistentVolumeClaim(
             name,
-            metadata={"name": self.claim, "namespace": args.namespace, "annotations": NOT_AWAITED},
+            metadata={"name": self.claim, "namespace": args.namespace},
             spec={
                 "access_modes": [ACCESS_MODES[args.grant.mode]],
                 "storage_class_name": "",  # none: not to be made, but this one
                 "volume_name": volume.metadata["name"],
                 "resources": {"requests": {"storage": self._capacity}},
             },
-            opts=child,
+            opts=lasting,
         )
         self.register_outputs({"claim": self.claim})
 
@@ -73,7 +73,7 @@ class ShareVolume(pulumi.ComponentResource):
         export = grant.location.apply(Export.parse)
         return kubernetes.core.v1.PersistentVolume(
             name,
-            metadata={"name": self.claim, "annotations": NOT_AWAITED},
+            metadata={"name": self.claim},
             spec={
                 "capacity": {"storage": self._capacity},
                 "access_modes": [ACCESS_MODES[grant.mode]],

@@ -179,12 +179,6 @@ def test_a_share_is_a_claim_of_its_name_for_many_nodes_with_an_identity_of_its_o
     assert key["stringData"]["value"] == {"userID": f"gaia_dev_00000000_gaia_dr3_{mode}", "userKey": "a key"}
 
 
-def test_no_up_waits_for_the_deletion_of_a_volume_that_a_pod_still_has() -> None:
-    made = claimed("ro")
-    for kind in ("PersistentVolume", "PersistentVolumeClaim"):
-        assert made[kind, "dr3"]["metadata"]["annotations"] == {"pulumi.com/skipAwait": "true"}
-
-
 def test_a_shares_name_becomes_one_that_kubernetes_takes() -> None:
     assert object_name("aglais-data-gaia-dr3-2048-20221107") == "aglais-data-gaia-dr3-2048-20221107"
     assert object_name("_Gaia DR3.1_") == "gaia-dr3-1"
