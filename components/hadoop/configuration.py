@@ -23,7 +23,7 @@ from components.record import Record
 from components.secret import secret
 from components.settings import PROJECT
 from components.settings.hadoop import Hadoop
-from components.storage.shares import Export, ShareGrant, ShareGrantArgs
+from components.storage.shares import Export, ShareGrant, grants
 
 PASSWORD_LENGTH, SALT_BYTES = 20, 16
 
@@ -52,7 +52,8 @@ def configure(
             plain, notebook_users=(NotebookUser(name=login.user, password_hash=hashed, roles=("admin", "user")),)
         )
     )
-    mounts = pulumi.Output.all(*(_mount(grant) for grant in _grants(settings, record, data, child)))
+    granted = grants(settings.shares, record.name, record.project_id, data, child)
+    mounts = pulumi.Output.all(*(_mount(grant) for grant in granted))
     gateway = Access(
         address=made.floating_ip.address,
         private_key=made.key.private_key_openssh,
@@ -81,27 +82,6 @@ def _login(settings: Hadoop, child: pulumi.ResourceOptions) -> Login:
     salt = random.RandomBytes("notebook-salt", length=SALT_BYTES, opts=child)
     hashed = pulumi.Output.all(password, salt.base64).apply(lambda known: zeppelin.shiro_hash(known[0], known[1]))
     return Login(user=settings.notebook.user, password=secret(password), password_hash=hashed)
-
-
-def _grants(settings: Hadoop, record: Record, data: cloud.Entry, child: pulumi.ResourceOptions) -> list[ShareGrant]:
-    if not settings.shares:
-        return []
-    provider = data.provider("data")
-    return [
-        ShareGrant(
-            share.name,
-            ShareGrantArgs(
-                share=share.name,
-                mount=share.mount,
-                mode=share.mode,
-                deployment=record.name,
-                project_id=record.project_id,
-                data_provider=provider,
-            ),
-            child,
-        )
-        for share in settings.shares
-    ]
 
 
 def _mount(grant: ShareGrant) -> pulumi.Output[CephMount]:

@@ -9,7 +9,7 @@ import pulumi
 import pulumi_kubernetes as kubernetes
 
 from components.settings import laid_over
-from components.settings.kubernetes import Chart, Charts
+from components.settings.kubernetes import Chart
 
 TIMEOUT = 600  # seconds until all of a release is ready: nodes download its images
 
@@ -34,17 +34,17 @@ class Source:
 
 @dataclass(frozen=True, kw_only=True)
 class ReleaseArgs:
-    """`values` are the program's; those of the stack's file are laid over them."""
+    """`mirror`: of all charts, or empty; `values` are the program's: those of the stack's file are laid over them."""
 
     chart: Chart
-    charts: Charts
+    mirror: str
     namespace: str
     values: dict[str, Any]
 
 
 def release(name: str, args: ReleaseArgs, opts: pulumi.ResourceOptions) -> kubernetes.helm.v3.Release:
     """Install a chart and wait until all of it is ready."""
-    source = Source.of(args.chart, args.charts.mirror)
+    source = Source.of(args.chart, args.mirror)
     return kubernetes.helm.v3.Release(
         name,
         name=name,

@@ -136,8 +136,8 @@ def labels(settings: Cluster) -> dict[str, str]:
 
 
 def inside(cluster: pulumi.Resource, parent: pulumi.Resource) -> pulumi.ResourceOptions:
-    """The options of what is in the cluster: gone with it, so that nothing of it is deleted one by one, and made anew
-    in the cluster that takes its place."""
+    """The options of what is in the cluster: gone with it when that is destroyed, without being deleted one by one, and
+    made anew in a cluster that takes its place."""
     return pulumi.ResourceOptions(parent=parent, deleted_with=cluster, replace_with=[cluster])
 
 

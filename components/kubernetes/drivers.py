@@ -49,7 +49,10 @@ class ShareDrivers(pulumi.ComponentResource):
         ceph = release(
             "ceph-csi",
             ReleaseArgs(
-                chart=args.charts.ceph_csi, charts=args.charts, namespace=NAMESPACE, values=ceph_values(args.mounter)
+                chart=args.charts.ceph_csi,
+                mirror=args.charts.mirror,
+                namespace=NAMESPACE,
+                values=ceph_values(args.mounter),
             ),
             child,
         )
@@ -63,7 +66,7 @@ class ShareDrivers(pulumi.ComponentResource):
             "manila-csi",
             ReleaseArgs(
                 chart=args.charts.manila_csi,
-                charts=args.charts,
+                mirror=args.charts.mirror,
                 namespace=NAMESPACE,
                 values=manila_values(args.cluster_name),
             ),

@@ -18,7 +18,7 @@ from components.network.deployment import networks
 from components.secret import secret
 from components.settings import SettingsError
 from components.settings.kubernetes import Kubernetes
-from components.storage.shares import ShareGrant, ShareGrantArgs
+from components.storage.shares import grants
 
 NOTEBOOKS = "notebooks"  # the namespace of what astronomers run
 
@@ -52,8 +52,7 @@ class KubernetesPlatform(pulumi.ComponentResource):
         super().__init__(
             "gaia:kubernetes:KubernetesPlatform", stack, None, pulumi.ResourceOptions(providers=[provider])
         )
-        child = pulumi.ResourceOptions(parent=self)
-        noted.keep(child)
+        noted.keep(pulumi.ResourceOptions(parent=self))
         cluster, node_key = self._cluster(settings, noted.name, found)
         self.exports = {
             "deployment": {"name": noted.name, "project": noted.project},
@@ -142,29 +141,16 @@ class KubernetesPlatform(pulumi.ComponentResource):
         """A claim for each share of the config."""
         child = pulumi.ResourceOptions.merge(inside(cluster.cluster, self), pulumi.ResourceOptions(provider=provider))
         namespace = kubernetes.core.v1.Namespace(NOTEBOOKS, metadata={"name": NOTEBOOKS}, opts=child)
-        data_provider = data.provider("data")
+        own = pulumi.ResourceOptions(parent=self)
         volumes = []
-        for share in settings.shares:
-            grant = ShareGrant(
-                share.name,
-                ShareGrantArgs(
-                    share=share.name,
-                    mount=share.mount,
-                    mode=share.mode,
-                    deployment=noted.name,
-                    project_id=noted.project_id,
-                    data_provider=data_provider,
-                ),
-                pulumi.ResourceOptions(parent=self),
-            )
+        for grant in grants(settings.shares, noted.name, noted.project_id, data, own):
             args = ShareVolumeArgs(
                 cluster=cluster.cluster,
-                share=share.name,
                 grant=grant,
                 namespace=namespace.metadata["name"],
                 mounter=settings.mounter,
             )
-            volumes.append(ShareVolume(share.name, args, pulumi.ResourceOptions(parent=self, providers=[provider])))
+            volumes.append(ShareVolume(grant.share, args, pulumi.ResourceOptions(parent=self, providers=[provider])))
         return volumes
 
 

@@ -17,10 +17,9 @@ ACCESS_MODES = {"ro": "ReadOnlyMany", "rw": "ReadWriteMany"}
 
 @dataclass(frozen=True, kw_only=True)
 class ShareVolumeArgs:
-    """`cluster`, `namespace`: where pods claim it; `share`: its name in Manila; `grant`: the deployment's access."""
+    """`cluster`, `namespace`: where pods claim it; `grant`: the deployment's access to the share."""
 
     cluster: pulumi.Resource
-    share: str
     grant: ShareGrant
     namespace: pulumi.Input[str]
     mounter: str
@@ -37,7 +36,7 @@ class ShareVolume(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: ShareVolumeArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("gaia:kubernetes:ShareVolume", name, None, opts)
-        self._args, self.claim = args, object_name(args.share)
+        self._args, self.claim = args, object_name(args.grant.share)
         child = inside(args.cluster, self)
         # Volume and claim protect each other, and pods the claim: with their cluster they are deleted in any order
         # (`replace_with`), and a volume before its claim would be waited for in vain. They go with the cluster or stay.

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pulumi
 import pulumi_openstack as openstack
 
+from components.cloud import Entry
 from components.secret import secret
+from components.settings.common import Share
 
 MANILA_PROTOCOL = "CEPHFS"
 
@@ -67,7 +70,7 @@ class ShareGrant(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: ShareGrantArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("gaia:storage:ShareGrant", name, None, opts)
-        self.mount, self.mode = args.mount, args.mode
+        self.share, self.mount, self.mode = args.share, args.mount, args.mode
         self.identity = cephx_identity(args.deployment, args.project_id, args.share, args.mode)
         share = openstack.sharedfilesystem.get_share_output(
             name=args.share, opts=pulumi.InvokeOutputOptions(provider=args.data_provider, parent=self)
@@ -86,6 +89,30 @@ class ShareGrant(pulumi.ComponentResource):
         self.location = share.export_locations.apply(lambda found: found[0].path)
         self.key = secret(access.access_key)
         self.register_outputs({"identity": self.identity})
+
+
+def grants(
+    shares: Sequence[Share], deployment: str, project_id: str, data: Entry, child: pulumi.ResourceOptions
+) -> list[ShareGrant]:
+    """The deployment's access to each share of its config; `data` is the entry of the project that owns them."""
+    if not shares:
+        return []
+    provider = data.provider("data")
+    return [
+        ShareGrant(
+            share.name,
+            ShareGrantArgs(
+                share=share.name,
+                mount=share.mount,
+                mode=share.mode,
+                deployment=deployment,
+                project_id=project_id,
+                data_provider=provider,
+            ),
+            child,
+        )
+        for share in shares
+    ]
 
 
 @dataclass(frozen=True, kw_only=True)

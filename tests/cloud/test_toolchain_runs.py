@@ -2,11 +2,11 @@
 
 import json
 import re
-import subprocess
 from pathlib import Path
 
+from tests.golang import go_test
 from tests.stack import LocalStack
-from toolchain import golang, pulumi
+from toolchain import pulumi
 
 PROGRAM = """
 import pulumi, pulumi_command, pulumi_random, pulumi_tls
@@ -47,13 +47,5 @@ def test_a_stack_goes_up_stays_unchanged_says_why_a_command_fails_and_goes_down(
 
 
 def test_the_command_provider_passes_its_own_tests_against_an_ssh_server() -> None:
-    go_test = [golang.go_command(), "test", "./command"]
-    done = subprocess.run(
-        go_test,
-        cwd=pulumi.PROVIDERS.folder,
-        env=golang.environment(),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = go_test(pulumi.PROVIDERS, "./command")
     assert done.returncode == 0, done.stdout + done.stderr

@@ -23,6 +23,7 @@ MASTER, WORKERS = "master-0", ("node-0", "node-1")
 # An image of nothing but one program; what pods run in it comes from their node, read-only.
 IMAGE = "registry.k8s.io/pause:3.10.1"
 NODE_PROGRAMS = {"/usr": "/usr", "/bin": "/usr/bin", "/lib": "/usr/lib", "/lib64": "/usr/lib64"}
+DEBIAN = "docker.io/library/debian:bookworm"  # of the sandbox's registry
 LIMIT = 180  # seconds for anything, on a machine that others use as well
 
 

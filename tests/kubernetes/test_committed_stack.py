@@ -10,9 +10,8 @@ import pytest
 from sandbox.clusters.records import MASTER_TAINT
 from sandbox.hosts.bounds import MIB, Bounds
 from tests.conftest import Sandbox
-from tests.kubernetes.cluster import FLAVOR, MASTER, WORKERS, Cluster, deployment, works
+from tests.kubernetes.cluster import DEBIAN, FLAVOR, MASTER, WORKERS, Cluster, deployment, works
 
-DEBIAN = "docker.io/library/debian:bookworm"  # of the sandbox's registry
 CONTAINER = ".status.containerStatuses[0]"  # the only one of a pod
 
 

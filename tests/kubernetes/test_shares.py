@@ -17,9 +17,8 @@ from sandbox.layout import Port
 from sandbox.namespaces import inside
 from sandbox.services.api import Api
 from tests.conftest import SHARE
-from tests.kubernetes.cluster import CLOUD, LAYOUT, WORKERS, Cluster
+from tests.kubernetes.cluster import CLOUD, DEBIAN, LAYOUT, WORKERS, Cluster
 
-IMAGE = "docker.io/library/debian:bookworm"
 PODS = ("pod-0", "pod-1")  # one on each worker
 PATIENCE = 60  # seconds for Manila to have what it should
 
@@ -28,7 +27,7 @@ def start(cluster: Cluster, name: str, node: str, volume: dict[str, Any]) -> Non
     """A pod on this node that has the volume in /share, and does nothing; waits until it runs."""
     container = {
         "name": "main",
-        "image": IMAGE,
+        "image": DEBIAN,
         "command": ["sleep", "infinity"],
         "volumeMounts": [{"name": "share", "mountPath": "/share"}],
     }

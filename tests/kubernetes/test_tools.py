@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 import yaml
 
+from tests.golang import go_test
 from tests.stack import LocalStack
-from toolchain import charts, csi, golang, nodes
+from toolchain import charts, csi, nodes
 from toolchain.versions import VERSIONS
 
 PROGRAM = """
@@ -51,14 +52,7 @@ def test_the_registrar_says_what_it_is_not_told() -> None:
 
 
 def test_the_registrar_passes_its_own_tests_against_a_driver_and_a_kubelets_client() -> None:
-    done = subprocess.run(
-        [golang.go_command(), "test", "./csi-node-driver-registrar"],
-        cwd=csi.SIDECARS.folder,
-        env=golang.environment(),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = go_test(csi.SIDECARS, "./csi-node-driver-registrar")
     assert done.returncode == 0, done.stdout + done.stderr
 
 

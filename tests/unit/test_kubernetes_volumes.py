@@ -143,7 +143,6 @@ def claimed(mode: str) -> Made:
         )  # fmt: skip
         args = ShareVolumeArgs(
             cluster=pulumi.ComponentResource("test:index:Cluster", "cluster"),
-            share="Gaia_DR3",
             grant=ShareGrant("dr3", grant),
             namespace=NOTEBOOKS,
             mounter="kernel",
