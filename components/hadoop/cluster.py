@@ -6,19 +6,8 @@ from dataclasses import dataclass, field
 
 from components.hadoop.sizing import Flavor, Sizes
 from components.hosts.bundle import Account, Archive, Directory, File, Link, Unit
+from components.notebook.shiro import NotebookUser
 from components.settings.hadoop import Archives
-
-
-@dataclass(frozen=True, kw_only=True)
-class NotebookUser:
-    """A login of the notebook server. `password_hash` is what `zeppelin.shiro_hash` makes.
-
-    Roles are `user` and `admin`; an administrator also sees interpreter settings, credentials and configuration.
-    """
-
-    name: str
-    password_hash: str
-    roles: tuple[str, ...] = ("user",)
 
 
 @dataclass(frozen=True, kw_only=True)

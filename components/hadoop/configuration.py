@@ -3,38 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import pulumi
 import pulumi_command as command
-import pulumi_random as random
 
 from components import cloud
-from components.hadoop import ports, zeppelin
-from components.hadoop.cluster import Cluster, NotebookUser
+from components.hadoop import ports
+from components.hadoop.cluster import Cluster
 from components.hadoop.host_bundle import host_bundle
 from components.hadoop.infrastructure import Found, Infrastructure
 from components.hosts.bundle import Bundle, CephMount, Disk
 from components.hosts.configuration import ON_HOST, Access, Configuration, pushed
 from components.hosts.distribution import DISTRIBUTIONS
 from components.hosts.host import Host
+from components.notebook.login import Login, first_login
 from components.record import Record
-from components.secret import secret
-from components.settings import PROJECT
 from components.settings.hadoop import Hadoop
 from components.storage.shares import Export, ShareGrant, grants
-
-PASSWORD_LENGTH, SALT_BYTES = 20, 16
-
-
-@dataclass(frozen=True, kw_only=True)
-class Login:
-    """The notebook's first login: the password, and what Shiro keeps of it."""
-
-    user: str
-    password: pulumi.Output[str]
-    password_hash: pulumi.Output[str]
 
 
 def configure(
@@ -45,13 +32,9 @@ def configure(
     The gateway comes first: it gets the archives from their publishers, and the others get them from there.
     """
     child = pulumi.ResourceOptions(parent=parent)
-    login = _login(settings, child)
+    login = first_login(settings.notebook.user, child)
     plain = _cluster(settings, found, made)
-    cluster = login.password_hash.apply(
-        lambda hashed: replace(
-            plain, notebook_users=(NotebookUser(name=login.user, password_hash=hashed, roles=("admin", "user")),)
-        )
-    )
+    cluster = login.user.apply(lambda user: replace(plain, notebook_users=(user,)))
     granted = grants(settings.shares, record.name, record.project_id, data, child)
     mounts = pulumi.Output.all(*(_mount(grant) for grant in granted))
     gateway = Access(
@@ -71,17 +54,6 @@ def configure(
     others = [push(host, [first.command]) for host in made.hosts.values() if host is not made.gateway]
     _health(made, gateway, [one.applied for one in (first, *others)], parent)
     return login
-
-
-def _login(settings: Hadoop, child: pulumi.ResourceOptions) -> Login:
-    """The password of the config, or a generated one."""
-    given = pulumi.Config(PROJECT).get_secret("notebook_password")
-    password: pulumi.Output[str] = (
-        given or random.RandomPassword("notebook", length=PASSWORD_LENGTH, special=False, opts=child).result
-    )
-    salt = random.RandomBytes("notebook-salt", length=SALT_BYTES, opts=child)
-    hashed = pulumi.Output.all(password, salt.base64).apply(lambda known: zeppelin.shiro_hash(known[0], known[1]))
-    return Login(user=settings.notebook.user, password=secret(password), password_hash=hashed)
 
 
 def _mount(grant: ShareGrant) -> pulumi.Output[CephMount]:

@@ -44,10 +44,15 @@ def properties(cluster: Cluster) -> dict[str, Properties]:
     }
 
 
+def settings(cluster: Cluster) -> dict[str, dict[str, Properties]]:
+    """What the program that writes the server's file reads."""
+    return {name: {"properties": decided} for name, decided in properties(cluster).items()}
+
+
 def files(cluster: Cluster) -> tuple[File, ...]:
     """The properties, and the program that puts them into the server's file."""
     return (
-        File(path=SETTINGS, content=json.dumps(properties(cluster), indent=1) + "\n"),
+        File(path=SETTINGS, content=json.dumps(settings(cluster), indent=1) + "\n"),
         File(path=PROGRAM, content=text.on_host("zeppelin_interpreters.py"), mode="0755"),
     )
 

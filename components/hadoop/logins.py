@@ -1,31 +1,21 @@
-"""The notebook's logins: a file that the running server reads anew when it changes. Pure.
+"""The notebook's logins on the gateway: a file that the running server reads anew when it changes. Pure.
 
-shiro.ini names Shiro's PropertiesRealm; who may log in stands in that realm's own file, so that a password, a new
-login or one that is gone changes neither shiro.ini nor what the server's unit watches: nobody's session ends.
+A password, a new login or one that is gone changes neither shiro.ini nor what the server's unit watches.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from components.hadoop import text
-from components.hadoop.cluster import Cluster, NotebookUser
+from components.hadoop.cluster import Cluster
 from components.hadoop.daemons import PROGRAMS, ZEPPELIN
 from components.hosts.bundle import Directory, File, Unit
+from components.notebook import shiro
 
 DIRECTORY = "/etc/zeppelin"
 WANTED, REALM = f"{DIRECTORY}/logins.properties", f"{DIRECTORY}/realm.properties"
 PROGRAM = f"{PROGRAMS}/zeppelin-logins"
 UNIT = "zeppelin-logins.service"
-RELOAD = 1  # seconds between two looks of the server at its realm's file
 SEEN = 10  # seconds after which even a busy server has looked
-ROLES = ("admin", "user")
-
-
-def properties(users: Iterable[NotebookUser]) -> str:
-    """Logins and roles as PropertiesRealm reads them."""
-    roles = "".join(f"role.{role} = *\n" for role in ROLES)
-    return roles + "".join(f"user.{user.name} = {', '.join((user.password_hash, *user.roles))}\n" for user in users)
 
 
 def directories() -> tuple[Directory, ...]:
@@ -36,7 +26,7 @@ def directories() -> tuple[Directory, ...]:
 def files(cluster: Cluster) -> tuple[File, ...]:
     """Who may log in, and the program that makes the realm's file of it (0640, root:zeppelin)."""
     return (
-        File(path=WANTED, content=properties(cluster.notebook_users), mode="0600"),
+        File(path=WANTED, content=shiro.realm(cluster.notebook_users), mode="0600"),
         File(path=PROGRAM, content=text.on_host("zeppelin_logins.py"), mode="0755"),
     )
 

@@ -38,5 +38,5 @@ class HadoopYarn(pulumi.ComponentResource):
         self.exports = outputs(noted, settings, found, made)
         if settings.hosts.configure:
             login = configure(settings, noted, found, made, data, self)
-            self.exports |= {"notebook_user": login.user, "notebook_password": login.password}
+            self.exports |= {"notebook_user": login.name, "notebook_password": login.password}
         self.register_outputs({})

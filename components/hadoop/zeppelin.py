@@ -6,9 +6,6 @@ environment with Spark on its path. Who may log in: `logins.py`.
 
 from __future__ import annotations
 
-import base64
-import hashlib
-
 from components.hadoop import interpreters, logins, text
 from components.hadoop.cluster import Cluster
 from components.hadoop.daemons import (
@@ -23,79 +20,11 @@ from components.hadoop.daemons import (
 )
 from components.hadoop.ports import Port
 from components.hosts.bundle import Directory, File, Unit
+from components.notebook import log4j, shiro
 
 SITE, SHIRO, LOG4J, LOG4J2 = "zeppelin-site.xml", "shiro.ini", "log4j.properties", "log4j2.properties"
 START = f"{PROGRAMS}/zeppelin-server"
-ITERATIONS = 500_000  # Shiro's own default for passwords
 INTERPRETER_HEAP_MIB = 256  # a %python interpreter's JVM passes text between the server and Python
-SESSION_TIMEOUT = 24 * 3600 * 1000  # ms
-
-LOG4J_PROPERTIES = """\
-log4j.rootLogger=INFO,console
-log4j.appender.console=org.apache.log4j.ConsoleAppender
-log4j.appender.console.target=System.err
-log4j.appender.console.layout=org.apache.log4j.PatternLayout
-log4j.appender.console.layout.ConversionPattern=%p %c{1}: %m%n
-"""
-LOG4J2_PROPERTIES = """\
-rootLogger.level = info
-rootLogger.appenderRef.stderr.ref = console
-appender.console.type = Console
-appender.console.name = console
-appender.console.target = SYSTEM_ERR
-appender.console.layout.type = PatternLayout
-appender.console.layout.pattern = %p %c{1}: %m%n%ex
-"""
-# The first path that fits decides. Everything needs a login but the version; what changes the platform, or shows
-# other people's credentials, needs the role admin.
-URLS = (
-    ("/api/version", "anon"),
-    ("/api/interpreter/setting/restart/**", "authc"),
-    *((f"/api/{path}/**", "authc, roles[admin]") for path in ("interpreter", "configurations", "credential")),
-    *((f"/api/{path}/**", "authc, roles[admin]") for path in ("notebook-repositories", "admin", "cluster")),
-    ("/**", "authc"),
-)
-
-
-def shiro_hash(password: str, salt: str, iterations: int = ITERATIONS) -> str:
-    """A password as Shiro's PasswordMatcher keeps it in shiro.ini (format shiro1).
-
-    `salt`: 16 random bytes in base64, which must stay the same for the text to stay the same.
-    """
-    digest = hashlib.sha256(base64.b64decode(salt) + password.encode()).digest()
-    for _ in range(iterations - 1):
-        digest = hashlib.sha256(digest).digest()
-    return f"$shiro1$SHA-256${iterations}${salt}${base64.b64encode(digest).decode()}"
-
-
-def shiro_ini() -> str:
-    """Where the logins stand, which roles there are, and which part of the REST API needs which.
-
-    IniRealm stays beside the realm of the logins, without any: it is where Zeppelin looks up the names of roles.
-    """
-    roles = "".join(f"{role} = *\n" for role in logins.ROLES)
-    urls = "".join(f"{path} = {rule}\n" for path, rule in URLS)
-    return f"""\
-[main]
-passwordMatcher = org.apache.shiro.authc.credential.PasswordMatcher
-logins = org.apache.shiro.realm.text.PropertiesRealm
-logins.resourcePath = file:{logins.REALM}
-logins.reloadIntervalSeconds = {logins.RELOAD}
-logins.credentialsMatcher = $passwordMatcher
-securityManager.realms = $logins, $iniRealm
-sessionManager = org.apache.shiro.web.session.mgt.DefaultWebSessionManager
-cookie = org.apache.shiro.web.servlet.SimpleCookie
-cookie.name = JSESSIONID
-cookie.httpOnly = true
-sessionManager.sessionIdCookie = $cookie
-securityManager.sessionManager = $sessionManager
-securityManager.sessionManager.globalSessionTimeout = {SESSION_TIMEOUT}
-shiro.loginUrl = /api/login
-
-[roles]
-{roles}
-[urls]
-{urls}"""
 
 
 def home(cluster: Cluster) -> str:
@@ -160,9 +89,9 @@ def configuration(cluster: Cluster) -> tuple[File, ...]:
     directory = configuration_directory(cluster)
     return (
         File(path=f"{directory}/{SITE}", content=text.hadoop_xml(site(cluster))),
-        File(path=f"{directory}/{SHIRO}", content=shiro_ini(), mode="0640", group=ZEPPELIN),
-        File(path=f"{directory}/{LOG4J}", content=LOG4J_PROPERTIES),
-        File(path=f"{directory}/{LOG4J2}", content=LOG4J2_PROPERTIES),
+        File(path=f"{directory}/{SHIRO}", content=shiro.ini(logins.REALM), mode="0640", group=ZEPPELIN),
+        File(path=f"{directory}/{LOG4J}", content=log4j.LOG4J_PROPERTIES),
+        File(path=f"{directory}/{LOG4J2}", content=log4j.LOG4J2_PROPERTIES),
         File(path=ENVIRONMENT_FILE, content=text.environment(environment(cluster))),
         File(path=START, content=text.on_host("zeppelin_server.sh"), mode="0755"),
         *interpreters.files(cluster),

@@ -1,7 +1,8 @@
 """Puts the platform's properties into the notebook server's settings: SETTINGS.json INTERPRETER.json INTERPRETERS.
 
-SETTINGS has them by interpreter. INTERPRETER.json is the server's own file, which it reads when it starts and rewrites
-whenever somebody changes a setting in its pages: everything in it that SETTINGS does not name stays as it is.
+SETTINGS has them by interpreter: `properties`, and `option` for how its processes are shared.
+INTERPRETER.json is the server's own file, which it reads when it starts and rewrites whenever somebody changes a
+setting in its pages: everything in it that SETTINGS does not name stays as it is.
 INTERPRETERS is the directory of the archive with the interpreters; one that the archive has not is left out.
 Standard library only (Python 3.9 or newer). It runs before the server, never beside it.
 """
@@ -48,8 +49,10 @@ def fresh(name: str, declared: list[Setting]) -> Setting:
 
 
 def decide(setting: Setting, decided: dict[str, Any]) -> None:
-    """Give a setting these properties, and leave its other ones."""
-    for name, value in decided.items():
+    """Give a setting these properties and options, and leave its other ones."""
+    if "option" in decided:
+        setting["option"] = {**setting.get("option", {}), **decided["option"]}
+    for name, value in decided["properties"].items():
         now = setting["properties"].get(name)
         kept = now if isinstance(now, dict) else {"type": "checkbox" if isinstance(value, bool) else "string"}
         setting["properties"][name] = {**kept, "name": name, "value": value}

@@ -18,9 +18,11 @@ from typing import Any
 import pytest
 
 from components.hadoop import interpreters, logins, roles, zeppelin
-from components.hadoop.cluster import Cluster, NotebookUser
+from components.hadoop.cluster import Cluster
 from components.hadoop.sizing import compute
 from components.hosts.bundle import Bundle
+from components.notebook import shiro
+from components.notebook.shiro import NotebookUser
 from tests.render.host import Rig, notebook
 from tests.render.test_hadoop_files import archives
 from tests.unit.test_hadoop_rendering import SALT, TINY, cluster
@@ -32,7 +34,7 @@ ITERATIONS = 1000  # logins are many here
 
 def user(name: str, password: str, *granted: str) -> NotebookUser:
     """A login with this password."""
-    return NotebookUser(name=name, password_hash=zeppelin.shiro_hash(password, SALT, ITERATIONS), roles=granted)
+    return NotebookUser(name=name, password_hash=shiro.password_hash(password, SALT, ITERATIONS), roles=granted)
 
 
 ADMINISTRATOR, ALICE = user("gaia", PASSWORD, "admin", "user"), user("alice", PASSWORD + "2", "user")
@@ -104,11 +106,11 @@ print(json.dumps([call("GET", path)["status"] for path in {paths!r}]))
 
 def change(rig: Rig, *users: NotebookUser) -> None:
     """What a push does when the logins change: write them, restart the unit that watches them. Then wait for a look."""
-    write = f"import pathlib; pathlib.Path({logins.WANTED!r}).write_text({logins.properties(users)!r})"
+    write = f"import pathlib; pathlib.Path({logins.WANTED!r}).write_text({shiro.realm(users)!r})"
     rig.run("root", "/usr/bin/python3", "-c", write)
     (command,) = [line for line in logins.unit().content.splitlines() if line.startswith("ExecStart=")]
     rig.run("root", *shlex.split(command.removeprefix("ExecStart=")))
-    time.sleep(logins.RELOAD + 1)
+    time.sleep(shiro.RELOAD + 1)
 
 
 def is_the_same_process(rig: Rig) -> bool:

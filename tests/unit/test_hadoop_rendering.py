@@ -14,18 +14,20 @@ from xml.etree import ElementTree
 import pytest
 
 from components.hadoop import interpreters, logins, roles, zeppelin
-from components.hadoop.cluster import Cluster, NotebookUser, Parts
+from components.hadoop.cluster import Cluster, Parts
 from components.hadoop.ports import SECURITY_GROUPS, Port
 from components.hadoop.sizing import Flavor, compute
 from components.hosts.bundle import File, Unit
 from components.network.ingress import ANYWHERE, Ingress
+from components.notebook import shiro
+from components.notebook.shiro import NotebookUser
 from components.settings.hadoop import Archive, Archives
 
 TINY = Flavor(name="general.v1.tiny", vcpus=2, ram_mib=6144)
 SMALL = Flavor(name="general.v1.small", vcpus=6, ram_mib=22528)
 MEDIUM = Flavor(name="general.v1.medium", vcpus=14, ram_mib=46080)
 SALT = base64.b64encode(bytes(16)).decode()
-HASH = zeppelin.shiro_hash("correct horse", SALT, 1000)
+HASH = shiro.password_hash("correct horse", SALT, 1000)
 
 
 def cluster(**changes: Any) -> Cluster:
@@ -168,7 +170,9 @@ def test_a_changed_password_or_login_restarts_nothing_but_what_writes_the_logins
 
 
 def test_zeppelins_own_sizes_and_master_do_not_beat_those_of_spark() -> None:
-    decided = json.loads(file(roles.gateway(cluster()), "interpreters.json").content)
+    decided = interpreters.properties(cluster())
+    written = json.loads(file(roles.gateway(cluster()), "interpreters.json").content)
+    assert written == {name: {"properties": properties} for name, properties in decided.items()}
     assert (decided["spark"]["spark.master"], decided["spark"]["spark.submit.deployMode"]) == ("yarn", "client")
     for name in ("driver.memory", "executor.memory", "executor.cores", "executor.instances"):
         assert decided["spark"][f"spark.{name}"] == "", "spark-defaults.conf is the one place of sizes"
@@ -222,8 +226,8 @@ def test_a_password_is_hashed_as_shiro_does() -> None:
     digest = hashlib.sha256(bytes(16) + b"secret").digest()
     digest = hashlib.sha256(hashlib.sha256(digest).digest()).digest()
     expected = f"$shiro1$SHA-256$3${SALT}${base64.b64encode(digest).decode()}"
-    assert zeppelin.shiro_hash("secret", SALT, 3) == expected
-    assert zeppelin.shiro_hash("secret", SALT).startswith("$shiro1$SHA-256$500000$")
+    assert shiro.password_hash("secret", SALT, 3) == expected
+    assert shiro.password_hash("secret", SALT).startswith("$shiro1$SHA-256$500000$")
 
 
 def test_everything_in_the_notebook_needs_a_login_and_the_settings_an_administrator() -> None:

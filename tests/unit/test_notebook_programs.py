@@ -13,8 +13,9 @@ from typing import Any
 
 import pytest
 
-from components.hadoop import interpreters, logins
-from components.hadoop.cluster import NotebookUser
+from components.hadoop import interpreters
+from components.notebook import shiro
+from components.notebook.shiro import NotebookUser
 from tests.conftest import ROOT
 from tests.unit.test_hadoop_rendering import cluster
 
@@ -47,7 +48,7 @@ class Server:
     def __init__(self, directory: Path) -> None:
         self.file, self.interpreters = directory / "interpreter.json", directory / "interpreter"
         self.decided = directory / "interpreters.json"
-        self.decided.write_text(json.dumps(interpreters.properties(cluster())))
+        self.decided.write_text(json.dumps(interpreters.settings(cluster())))
         (self.interpreters / "spark").mkdir(parents=True)
         (self.interpreters / "spark" / "interpreter-setting.json").write_text(SPARK)
 
@@ -146,7 +147,7 @@ class Realm:
 
     def change(self, *users: NotebookUser) -> dict[str, str]:
         """Logins by name after a push of these."""
-        self.wanted.write_text(logins.properties(users))
+        self.wanted.write_text(shiro.realm(users))
         self.program.main(self.wanted, self.file, "zeppelin", 10.0)
         lines = [line.partition(" = ") for line in self.file.read_text().splitlines()]
         return {name.removeprefix("user."): rest for name, _, rest in lines if name.startswith("user.")}
@@ -159,7 +160,7 @@ def realm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Realm:
 
 def test_a_new_login_and_a_new_password_are_written_at_once(realm: Realm) -> None:
     realm.change(user("gaia", "admin", "user"))
-    assert realm.file.read_text() == logins.properties((user("gaia", "admin", "user"),))
+    assert realm.file.read_text() == shiro.realm((user("gaia", "admin", "user"),))
     found = realm.change(user("gaia", "admin", "user", password="$new"), user("alice", "user"))
     assert found == {"gaia": "$new, admin, user", "alice": "$hash, user"}
     assert realm.seen == []
