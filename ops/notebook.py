@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.cookiejar
 import json
+import ssl
 import time
 import urllib.error
 import urllib.parse
@@ -26,14 +27,15 @@ class Paragraph:
 
 @dataclass
 class Notebook:
-    """A session with a Zeppelin server."""
+    """A session with a Zeppelin server. `tls`: by which certificates its URL is trusted, and asked."""
 
     url: str
+    tls: ssl.SSLContext | None = None
     _opener: urllib.request.OpenerDirector = field(init=False)
 
     def __post_init__(self) -> None:
         cookies = urllib.request.HTTPCookieProcessor(http.cookiejar.CookieJar())
-        self._opener = urllib.request.build_opener(cookies)
+        self._opener = urllib.request.build_opener(cookies, urllib.request.HTTPSHandler(context=self.tls))
 
     def call(self, method: str, path: str, body: Any = None) -> Any:
         """One request; the `body` of the answer. Raises OpsError with the server's status."""

@@ -88,8 +88,8 @@ def build(layout: Layout, say: Progress, *, nodes: bool) -> None:
     with exclusive(layout):
         _provide(layout, say)
         if nodes:
-            _part(layout, "sandbox.image", say, "--nodes")
             _part(layout, "sandbox.mirror", say, "--nodes")
+            _part(layout, "sandbox.image", say, "--nodes")  # made from what the mirror has
         say("packages, services, image and mirror are there")
 
 

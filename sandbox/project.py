@@ -24,6 +24,7 @@ from typing import Any, NoReturn
 from sandbox.layout import MIRROR, Layout
 
 OVERLAY, SUMS = "sandbox/overlay.yaml", "sandbox/mirror/archives.toml"
+HOSTS_ARCHIVES = ("hadoop", "spark", "zeppelin")  # those that `gaia:archives` names
 BIN = "sandbox/bin"
 HEADER = "# Pulumi.{stack}.yaml of the checkout with sandbox/overlay.yaml laid over it. What you set here stays.\n"
 ABSENT: Any = object()
@@ -63,11 +64,12 @@ def _secret(value: Any) -> bool:
 
 
 def archives(sums: str) -> dict[str, dict[str, str]]:
-    """What the mirror serves, as `gaia:archives` wants it, from the text of its checksums' file."""
+    """What the mirror serves to hosts, as `gaia:archives` wants it, from the text of its checksums' file."""
     found = {}
     for file, digest in tomllib.loads(sums).items():
-        name, version = re.findall(r"^([a-z]+)-(\d+(?:\.\d+)+)", file)[0]
-        found[name] = {"version": version, "url": f"http://{MIRROR}/archives/{file}", "sha512": digest}
+        name, version = re.findall(r"^(\w+)-(\d+(?:\.\d+)+)", file)[0]
+        if name in HOSTS_ARCHIVES:
+            found[name] = {"version": version, "url": f"http://{MIRROR}/archives/{file}", "sha512": digest}
     return found
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pulumi
@@ -11,6 +13,8 @@ import pulumi_kubernetes as kubernetes
 from components.settings import laid_over
 from components.settings.kubernetes import Chart
 
+OWN = "charts"  # the directory of this project's own charts, as seen from the checkout's top
+ROOT = Path(__file__).parents[2]
 TIMEOUT = 600  # seconds until all of a release is ready: nodes download its images
 
 
@@ -30,6 +34,15 @@ class Source:
         if place.startswith("/"):  # packed: Helm renames folders of an unpacked one, which fails on a read-only disk
             return cls(chart=f"{place}/{chart.name}-{chart.version}.tgz", repository=None)
         return cls(chart=chart.name, repository=place)
+
+
+def digest(chart: str) -> str:
+    """Of the files of a chart of our own: Pulumi does not look into a chart, and would not see that it has changed."""
+    total = hashlib.sha256()
+    for path in sorted(ROOT.joinpath(OWN, chart).rglob("*")):
+        if path.is_file():
+            total.update(f"{path.relative_to(ROOT)}\0".encode() + path.read_bytes())
+    return total.hexdigest()[:16]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -108,7 +108,7 @@ def manila_values(cluster: str) -> dict[str, Any]:
         "shareProtocols": [
             {
                 "protocolSelector": "CEPHFS",
-                "fsGroupPolicy": "None",
+                "fsGroupPolicy": "File",  # who is not root may write what a claim gets
                 "fwdNodePluginEndpoint": {"dir": f"/var/lib/kubelet/plugins/{CEPH_DRIVER}", "sockFile": "csi.sock"},
             }
         ],

@@ -13,14 +13,13 @@ import pulumi_tls as tls
 from components import cloud, record
 from components.kubernetes.cluster import MagnumCluster, MagnumClusterArgs, inside
 from components.kubernetes.drivers import ShareDrivers, ShareDriversArgs
+from components.kubernetes.notebooks import NOTEBOOKS, RESTRICTED, Mount, Notebooks, NotebooksArgs
 from components.kubernetes.volumes import ShareVolume, ShareVolumeArgs
 from components.network.deployment import networks
 from components.secret import secret
 from components.settings import SettingsError
 from components.settings.kubernetes import Kubernetes
 from components.storage.shares import grants
-
-NOTEBOOKS = "notebooks"  # the namespace of what astronomers run
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,7 +35,7 @@ class KubernetesPlatform(pulumi.ComponentResource):
     """Children: Stash (what the deployment remembers of itself), TenantNetwork, CephfsRouter, the nodes' key
     (PrivateKey, Keypair), MagnumCluster; and unless only the cluster is wanted: the cluster's Provider, the
     ApplicationCredential of its controllers, ShareDrivers, the Namespace of notebooks, a ShareGrant and a ShareVolume
-    for each share. Not managed here: the shares themselves.
+    for each share, Notebooks. Not managed here: the shares of the data project.
     """
 
     exports: dict[str, Any]
@@ -76,8 +75,14 @@ class KubernetesPlatform(pulumi.ComponentResource):
                 ),
                 pulumi.ResourceOptions(parent=self, providers=[in_cluster]),
             )
-            volumes = self._volumes(settings, noted, data, cluster, in_cluster)
-            self.exports |= {"storage_class": drivers.storage_class, "claims": {v.claim: NOTEBOOKS for v in volumes}}
+            claims, notebooks = self._notebooks(settings, noted, data, cluster, [in_cluster, provider], drivers)
+            self.exports |= {
+                "storage_class": drivers.storage_class,
+                "claims": dict.fromkeys(claims, NOTEBOOKS),
+                "notebook_service": notebooks.service,
+                "notebook_user": notebooks.login.name,
+                "notebook_password": notebooks.login.password,
+            }
         self.register_outputs({})
 
     def _cluster(self, settings: Kubernetes, name: str, found: Found) -> tuple[MagnumCluster, pulumi.Output[str]]:
@@ -130,28 +135,43 @@ class KubernetesPlatform(pulumi.ComponentResource):
         )
         return cloud.Credential(id=made.id, secret=secret(made.secret))
 
-    def _volumes(
+    def _notebooks(
         self,
         settings: Kubernetes,
         noted: record.Record,
         data: cloud.Entry,
         cluster: MagnumCluster,
-        provider: kubernetes.Provider,
-    ) -> list[ShareVolume]:
-        """A claim for each share of the config."""
-        child = pulumi.ResourceOptions.merge(inside(cluster.cluster, self), pulumi.ResourceOptions(provider=provider))
-        namespace = kubernetes.core.v1.Namespace(NOTEBOOKS, metadata={"name": NOTEBOOKS}, opts=child)
-        own = pulumi.ResourceOptions(parent=self)
-        volumes = []
-        for grant in grants(settings.shares, noted.name, noted.project_id, data, own):
-            args = ShareVolumeArgs(
+        providers: list[pulumi.ProviderResource],
+        drivers: ShareDrivers,
+    ) -> tuple[list[str], Notebooks]:
+        """The notebook server, and a claim for each share of the config where its notebooks run."""
+        own = pulumi.ResourceOptions(parent=self, providers=providers)
+        child = pulumi.ResourceOptions.merge(inside(cluster.cluster, self), own)
+        namespace = kubernetes.core.v1.Namespace(
+            NOTEBOOKS, metadata={"name": NOTEBOOKS, "labels": RESTRICTED}, opts=child
+        )
+        after: list[pulumi.Resource] = [drivers]
+        mounts = []
+        for grant in grants(settings.shares, noted.name, noted.project_id, data, pulumi.ResourceOptions(parent=self)):
+            claimed = ShareVolumeArgs(
                 cluster=cluster.cluster,
                 grant=grant,
                 namespace=namespace.metadata["name"],
                 mounter=settings.mounter,
             )
-            volumes.append(ShareVolume(grant.share, args, pulumi.ResourceOptions(parent=self, providers=[provider])))
-        return volumes
+            volume = ShareVolume(grant.share, claimed, own)
+            after.append(volume)
+            mounts.append(Mount(claim=volume.claim, path=grant.mount, read_only=grant.mode == "ro"))
+        args = NotebooksArgs(
+            settings=settings,
+            cluster=cluster.cluster,
+            deployment=noted.name,
+            project_id=noted.project_id,
+            namespace=namespace,
+            mounts=mounts,
+            after=after,
+        )
+        return [mount.claim for mount in mounts], Notebooks("notebooks", args, own)
 
 
 def controllers_credential(stack: str, settings: Kubernetes) -> cloud.Credential | None:

@@ -9,18 +9,18 @@ import pulumi
 import pulumi_kubernetes as kubernetes
 
 from components.kubernetes.cluster import inside
-from components.kubernetes.drivers import CEPH_DRIVER
-from components.storage.shares import Export, ShareGrant
+from components.kubernetes.drivers import CEPH_DRIVER, NAMESPACE
+from components.storage.shares import Export, Mountable
 
 ACCESS_MODES = {"ro": "ReadOnlyMany", "rw": "ReadWriteMany"}
 
 
 @dataclass(frozen=True, kw_only=True)
 class ShareVolumeArgs:
-    """`cluster`, `namespace`: where pods claim it; `grant`: the deployment's access to the share."""
+    """`cluster`, `namespace`: where pods claim it; `grant`: the share and the deployment's access to it."""
 
     cluster: pulumi.Resource
-    grant: ShareGrant
+    grant: Mountable
     namespace: pulumi.Input[str]
     mounter: str
 
@@ -28,8 +28,9 @@ class ShareVolumeArgs:
 class ShareVolume(pulumi.ComponentResource):
     """A share as a claim of the same name, mounted with the deployment's own cephx identity.
 
-    Children: Secret (the identity's key), PersistentVolume, PersistentVolumeClaim. Nothing of the cluster can reach the
-    share otherwise, or any other share: there is no credential of the data project in it. Not managed here: the share.
+    Children: Secret (the identity's key, among the drivers': what may make pods where the claim is could mount a Secret
+    there), PersistentVolume, PersistentVolumeClaim. Nothing of the cluster can reach the share otherwise, or any other
+    share: there is no credential of the data project in it. Not managed here: the share.
     """
 
     claim: str
@@ -43,7 +44,7 @@ class ShareVolume(pulumi.ComponentResource):
         lasting = pulumi.ResourceOptions.merge(child, pulumi.ResourceOptions(retain_on_delete=True))
         key = kubernetes.core.v1.Secret(
             name,
-            metadata={"name": f"cephx-{self.claim}", "namespace": args.namespace},
+            metadata={"name": f"cephx-{self.claim}", "namespace": NAMESPACE},
             string_data={"userID": args.grant.identity, "userKey": args.grant.key},
             opts=child,
         )

@@ -23,7 +23,7 @@ __all__ = ["PROJECT", "SECRET_KEYS", "SettingsError", "laid_over", "over_default
 
 SITES = Path(__file__).with_name("sites.yaml")
 VERSIONS = Path(__file__).parents[2] / "versions.toml"
-VERSIONED = ("archives", "charts")  # keys whose defaults stand in the versions file
+VERSIONED = ("archives", "charts", "images")  # keys whose defaults stand in the versions file
 # Keys whose values are secrets: read one by one by the program as Pulumi secrets, never through the settings. Each
 # with the least number of characters that it must have.
 SECRET_KEYS = {"notebook_password": 12}

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from typing import Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, model_validator
 
-from components.settings.base import Model, Name, Sha512, Texts, Url
+from components.settings.base import Model, Name, Sha512, SparkSettings, Url
 from components.settings.common import Deployment, Image, Operator, operator_conflicts
 
 DEFAULT_REPLICATION = 2
@@ -119,18 +118,8 @@ class Hadoop(Deployment):
     python: Python = Python()
     notebook: Notebook = Notebook()
     sizing: Sizing = Sizing()
-    spark: Texts = Field({}, description="further lines of spark-defaults.conf")
+    spark: SparkSettings = Field({}, description="further lines of spark-defaults.conf")
     hdfs: Hdfs = Hdfs()
-
-    @field_validator("spark")
-    @classmethod
-    def _lines(cls, spark: dict[str, str]) -> dict[str, str]:
-        for key, value in spark.items():
-            if not re.fullmatch(r"spark\.\S+", key):
-                raise ValueError(f"{key!r} is no setting of Spark: their names begin with 'spark.'")
-            if "\n" in value:
-                raise ValueError(f"{key} has more than one line: spark-defaults.conf has one for each setting")
-        return spark
 
     @property
     def replication(self) -> int:

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
-from components.settings.base import Model, Texts
+from components.settings.base import Model, Name, SparkSettings, Texts
 from components.settings.common import Deployment
 
 # What Magnum names its own groups, or a group of that role.
@@ -131,11 +131,57 @@ class Charts(Model):
     manila_csi: Chart
 
 
+def _image(reference: str) -> str:
+    if not re.fullmatch(r"[^\s:@]+(:\d+)?(/[^\s:@]+)*:[\w.-]+(@sha256:[0-9a-f]{64})?", reference):
+        raise ValueError(f"must be REGISTRY/NAME:TAG, so that every node runs the same; is {reference!r}")
+    return reference
+
+
+ImageReference = Annotated[str, AfterValidator(_image)]
+
+
+class Images(Model):
+    """The container images of what runs on the cluster."""
+
+    zeppelin_server: ImageReference
+    zeppelin_interpreter: ImageReference
+    spark: ImageReference
+    pull_secrets: tuple[str, ...] = Field((), description="Secrets for registries that want a login, made by operators")
+
+
+class Driver(Model):
+    """The pod of a notebook: its interpreter, and the driver of its Spark."""
+
+    cpu: float = Field(0.5, gt=0, le=128, description="cores that it is sure to have")
+    memory_mib: int = Field(4096, ge=1024, description="all that it may take: half of it is the driver's heap")
+
+
+class Executors(Model):
+    """The executors of a notebook's Spark: as many as it has work for, up to `most`."""
+
+    cores: int = Field(2, ge=1, le=128, description="tasks at a time in one of them")
+    memory_mib: int = Field(4096, ge=1024, description="all that one may take: heap and Python workers")
+    most: int = Field(4, ge=1, le=1000, description="of one notebook")
+
+
+class Notebooks(Model):
+    """The notebook server and its notebooks, each of which has pods of its own."""
+
+    user: Name = Field("gaia", description="the first login; password: gaia:notebook_password, or generated")
+    size_gib: int = Field(10, ge=1, description="of the share that notebooks are kept on")
+    idle_min: int = Field(60, ge=1, description="minutes after which the pods of an idle notebook are ended")
+    driver: Driver = Driver()
+    executors: Executors = Executors()
+
+
 class Kubernetes(Deployment):
     """Settings of the platform `kubernetes`."""
 
     cluster: Cluster
     charts: Charts
+    images: Images
+    notebook: Notebooks = Notebooks()
+    spark: SparkSettings = Field({}, description="further lines of spark-defaults.conf")
     share_type: str = Field("cephfsnativetype", min_length=1, description="Manila's share type for claims")
     mounter: Literal["fuse", "kernel"] = Field("fuse", description="the client of CephFS that nodes mount with")
     controllers_cloud: str = Field(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import pulumi
 import pulumi_openstack as openstack
@@ -42,6 +43,17 @@ class Export:
         if not found or not re.fullmatch(r"[^\s,]+:\d+(,[^\s,]+:\d+)*", monitors):
             raise ValueError(f"{location!r} is not a CephFS export location: monitor:port,...:/path")
         return cls(monitors, "/" + path)
+
+
+class Mountable(Protocol):
+    """A share with the access that it is mounted by: its name in Manila, GiB, ro or rw, a cephx identity."""
+
+    share: str
+    mode: str
+    identity: str
+    location: pulumi.Output[str]
+    size: pulumi.Output[int]
+    key: pulumi.Output[str]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,6 +125,60 @@ def grants(
         )
         for share in shares
     ]
+
+
+@dataclass(frozen=True, kw_only=True)
+class OwnShareArgs:
+    """`size` in GiB; `deployment` and `project_id`: whose share this is."""
+
+    name: str
+    size: int
+    share_type: str
+    description: str
+    deployment: str
+    project_id: str
+
+
+class OwnShare(pulumi.ComponentResource):
+    """A share of the deployment's own, which it writes: it lives as long as the deployment.
+
+    Children: Share, ShareAccess. Not managed here: what lies in it.
+    """
+
+    share: str
+    location: pulumi.Output[str]
+    size: pulumi.Output[int]  # GiB
+    key: pulumi.Output[str]
+    identity: str
+    mode = "rw"
+
+    def __init__(self, name: str, args: OwnShareArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("gaia:storage:OwnShare", name, None, opts)
+        child = pulumi.ResourceOptions(parent=self)
+        self.share = args.name
+        self.identity = cephx_identity(args.deployment, args.project_id, args.name, self.mode)
+        share = openstack.sharedfilesystem.Share(
+            name,
+            name=args.name,
+            share_proto=MANILA_PROTOCOL,
+            share_type=args.share_type,
+            size=args.size,
+            description=args.description,
+            # Manila writes keys of its own into it (__mount_options)
+            opts=pulumi.ResourceOptions.merge(child, pulumi.ResourceOptions(ignore_changes=["metadata"])),
+        )
+        access = openstack.sharedfilesystem.ShareAccess(
+            name,
+            share_id=share.id,
+            access_type="cephx",
+            access_to=self.identity,
+            access_level=self.mode,
+            opts=pulumi.ResourceOptions.merge(child, pulumi.ResourceOptions(additional_secret_outputs=["accessKey"])),
+        )
+        self.size = share.size
+        self.location = share.export_locations.apply(lambda found: str(found[0].path))
+        self.key = secret(access.access_key)
+        self.register_outputs({"identity": self.identity})
 
 
 @dataclass(frozen=True, kw_only=True)

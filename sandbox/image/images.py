@@ -1,24 +1,42 @@
 """The table of container images: those that a node brings along, and those that pods pull from the registry."""
 
 import tomllib
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from sandbox.image.debian import SUITE
 
 # Layers that images are based on: Debian's essential packages and these
-DEBIAN = "debian"
-BASES = {DEBIAN: ("ca-certificates", "ceph-fuse", "curl", "mount", "procps")}
+DEBIAN, JAVA = "debian", "java"
+BASES = {
+    DEBIAN: ("ca-certificates", "ceph-fuse", "curl", "mount", "procps"),
+    JAVA: (
+        "ca-certificates",
+        "curl",
+        "openjdk-17-jre-headless",
+        "procps",
+        "python3",
+        "python3-jinja2",
+        "python3-yaml",
+        "python3-yaml",
+        "tini",
+    ),
+}
+TINI = ["/usr/bin/tini", "--"]
+JAVA_HOME = "JAVA_HOME=/usr/lib/jvm/java-17-openjdk-amd64"
 
 
 @dataclass(frozen=True)
 class ContainerImage:
-    """One image: a program of `.tools/kubernetes`, or a base, or both."""
+    """One image: a program of `.tools/kubernetes`, or a base, or both; over a base also layers of `content`."""
 
     reference: str  # as charts and manifests say it
     base: str = ""
     program: str = ""  # its path in the image, which runs it
     command: tuple[str, ...] = ()  # what an image without a program runs
+    layers: tuple[str, ...] = ()
+    runs: Mapping[str, object] = field(default_factory=dict)  # further: Entrypoint, Env, User, WorkingDir
 
     @property
     def name(self) -> str:
@@ -52,6 +70,37 @@ def of_pods(versions: Path) -> tuple[ContainerImage, ...]:
         *(
             ContainerImage(f"{sidecar}-{name}:v{version[name]}", program=f"/csi-{name}")
             for name in ("provisioner", "resizer", "snapshotter")
+        ),
+        *_of_notebooks(_section(versions, "mirror")),
+    )
+
+
+def _of_notebooks(version: Mapping[str, str]) -> tuple[ContainerImage, ...]:
+    """Named as Apache's, tagged as what they are: what the registries have of Zeppelin, with stand-ins for the rest."""
+    spark = {"Env": [JAVA_HOME, "SPARK_HOME=/opt/spark"], "User": "1000", "WorkingDir": "/tmp"}
+    zeppelin = {"Env": [JAVA_HOME, "ZEPPELIN_HOME=/opt/zeppelin"], "User": "1000", "WorkingDir": "/opt/zeppelin"}
+    tag = f"{version['zeppelin_python']}-sandbox"
+    return (
+        ContainerImage(
+            f"docker.io/apache/spark:{version['spark']}",
+            JAVA,
+            command=("bash",),
+            layers=("libraries", "spark"),
+            runs={**spark, "Entrypoint": ["/opt/entrypoint.sh"]},
+        ),
+        ContainerImage(
+            f"docker.io/apache/zeppelin-server:{tag}",
+            JAVA,
+            command=("bin/zeppelin.sh",),
+            layers=("zeppelin",),
+            runs={**zeppelin, "Entrypoint": TINI},
+        ),
+        ContainerImage(
+            f"docker.io/apache/zeppelin-interpreter:{tag}",
+            JAVA,
+            command=("bash",),
+            layers=("libraries", "zeppelin"),
+            runs={**zeppelin, "Entrypoint": TINI},
         ),
     )
 

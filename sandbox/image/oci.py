@@ -30,12 +30,12 @@ class ImageLayout:
         self._blobs.mkdir(parents=True)
         self._manifests: list[Descriptor] = []
 
-    def add(self, image: ContainerImage, programs: Mapping[str, Path], base: Descriptor | None = None) -> None:
-        """An image of a layer that is there already, if it is based on one, and of its program by its name."""
-        layers = [base] if base else []
-        runs: dict[str, object] = {}
+    def add(self, image: ContainerImage, programs: Mapping[str, Path], *below: Descriptor) -> None:
+        """An image of layers that are there already, the lowest first, and of its program by its name."""
+        layers = list(below)
+        runs: dict[str, object] = dict(image.runs)
         if image.program:
-            layers.append(self._layer({image.program.lstrip("/"): programs[image.name]}))
+            layers.append(self.layer({image.program.lstrip("/"): programs[image.name]}))
             runs["Entrypoint"] = [image.program]
         if image.command:
             runs["Cmd"] = image.command
@@ -69,7 +69,7 @@ class ImageLayout:
         with tarfile.open(target, "w", format=tarfile.GNU_FORMAT) as tar:
             archive.add(tar, {str(path.relative_to(self._directory)): path for path in files})
 
-    def _layer(self, files: Mapping[str, Path]) -> Descriptor:
+    def layer(self, files: Mapping[str, Path]) -> Descriptor:
         """A layer of these files by their paths in it."""
         draft = self._directory / "draft"
         with tarfile.open(draft, "w", format=tarfile.GNU_FORMAT) as tar:

@@ -20,7 +20,7 @@ def main() -> int:
     commands = parser.add_subparsers(dest="command", required=True)
     building = commands.add_parser("build", help="bring together what is missing")
     building.add_argument("--update", action="store_true", help="assemble anew and write down the checksums")
-    building.add_argument("--nodes", action="store_true", help="and the charts of `make tools-kubernetes`")
+    building.add_argument("--nodes", action="store_true", help="and what clusters need: charts, Spark for pods")
     serving = commands.add_parser("serve", help="serve it over HTTP until ended")
     serving.add_argument("--address", default=str(MIRROR))
     serving.add_argument("--port", type=int, default=80)
@@ -28,7 +28,7 @@ def main() -> int:
     try:
         if given.command == "build":
             mirror = Mirror(given.root, layout.root / "versions.toml")
-            mirror.build(lambda text: print(f"mirror: {text}", flush=True), update=given.update)
+            mirror.build(lambda text: print(f"mirror: {text}", flush=True), update=given.update, nodes=given.nodes)
             if given.nodes:
                 mirror.copy_charts(layout.tools / "kubernetes/charts")
         else:

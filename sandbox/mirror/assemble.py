@@ -42,6 +42,8 @@ SPARK_WITHOUT = (
     *("deps/jars/*-osx-*", "deps/jars/*-windows-*", "deps/jars/*-linux-aarch_64.jar", "deps/jars/*-linux-riscv64.jar"),
     *("*.cmd", "*/tests/*", "pyspark/python/*"),
 )
+# Of these, what pods as executors need, for the images of pods.
+SPARK_KUBERNETES = tuple(f"deps/jars/{name}-*.jar" for name in ("kubernetes", "spark-kubernetes_*", "zjsonpatch"))
 SPARK_LAYOUT = {"deps/bin/": "bin/", "deps/sbin/": "sbin/", "deps/jars/": "jars/", "lib/": "python/lib/"}
 SPARK_LAYOUT |= {"pyspark/": "python/pyspark/", "deps/licenses/": "licenses/"}
 # Renderers of PDF and the like that the server's Markdown library brings along, and a second logger.
@@ -71,14 +73,15 @@ class Assembly:
     collect: Callable[[Path, Maven, Versions], Members]
 
 
-def assemblies(versions: Versions) -> tuple[Assembly, ...]:
-    """The archives that hosts download."""
+def assemblies(versions: Versions, *, nodes: bool = False) -> tuple[Assembly, ...]:
+    """The archives that hosts download; with `nodes` also what the images of pods are made from."""
     hadoop, spark = f"hadoop-{versions.hadoop}", f"spark-{versions.spark}-bin-hadoop3"
-    zeppelin = f"zeppelin-{versions.zeppelin_python}-bin-sandbox"
+    zeppelin, jars = f"zeppelin-{versions.zeppelin_python}-bin-sandbox", f"spark_kubernetes-{versions.spark}"
     return (
         Assembly(f"{hadoop}.tar.gz", hadoop, _hadoop),
         Assembly(f"{spark}.tgz", spark, _spark),
         Assembly(f"{zeppelin}.tar.gz", zeppelin, _zeppelin),
+        *((Assembly(f"{jars}.tar.gz", jars, _spark_kubernetes),) if nodes else ()),
     )
 
 
@@ -101,6 +104,18 @@ def _hadoop(work: Path, maven: Maven, versions: Versions) -> Members:
 
 
 def _spark(work: Path, _: Maven, versions: Versions) -> Members:
+    members = _of_pyspark(work, versions, lambda name: not _any(name, SPARK_WITHOUT))
+    release = work / "RELEASE"
+    release.write_text(f"Spark {versions.spark} from PyPI, assembled by the sandbox's mirror\n")
+    return members | {"RELEASE": release}
+
+
+def _spark_kubernetes(work: Path, _: Maven, versions: Versions) -> Members:
+    return _of_pyspark(work, versions, lambda name: _any(name, SPARK_KUBERNETES))
+
+
+def _of_pyspark(work: Path, versions: Versions, wanted: Callable[[str], bool]) -> Members:
+    """Files of PyPI's source archive, which has Spark's jars, in the layout of Apache's."""
     pip_download(HERE / "pyspark.txt", work, for_hosts=False)
     top = f"pyspark-{versions.spark}"
     source = work / f"{top}.tar.gz"
@@ -113,12 +128,10 @@ def _spark(work: Path, _: Maven, versions: Versions) -> Members:
             place = next(
                 (new + name.removeprefix(old) for old, new in SPARK_LAYOUT.items() if name.startswith(old)), ""
             )
-            if member.isfile() and place and not _any(name, SPARK_WITHOUT):
+            if member.isfile() and place and wanted(name):
                 tar.extract(member, work)
                 members[place] = work / member.name
-    release = work / "RELEASE"
-    release.write_text(f"Spark {versions.spark} from PyPI, assembled by the sandbox's mirror\n")
-    return members | {"RELEASE": release}
+    return members
 
 
 def _zeppelin(work: Path, maven: Maven, versions: Versions) -> Members:
@@ -137,6 +150,7 @@ def check(members: Mapping[str, Path], name: str) -> None:
     """Raise RegistryError when an archive lacks a part that its users start from."""
     needed = {
         "hadoop": ("share/hadoop/hdfs/webapps/*", "share/hadoop/yarn/hadoop-yarn-server-nodemanager-*"),
+        "spark_kubernetes": ("jars/spark-kubernetes_*", "jars/kubernetes-client-*", "jars/zjsonpatch-*"),
         "spark": ("bin/spark-submit", "jars/spark-yarn_*", "python/lib/pyspark.zip", "python/lib/py4j-*"),
         "zeppelin": ("lib/zeppelin-server-*", "interpreter/python/zeppelin-python-*"),
     }

@@ -27,17 +27,20 @@ class Mirror:
         self.charts = root / "charts"
         self.versions = Versions(**tomllib.loads(versions_file.read_text())["mirror"])
 
-    def build(self, say: Say, *, update: bool = False) -> None:
-        """Make what is missing. `update` makes all archives anew and writes their checksums down.
+    def build(self, say: Say, *, update: bool = False, nodes: bool = False) -> None:
+        """Make what is missing, with `nodes` also what the images of pods are made from.
+
+        `update` makes all archives anew and writes their checksums down.
 
         Raises RegistryError when a registry's client fails, or an archive's checksum is not the committed one.
         """
         expected = {} if update else tomllib.loads(CHECKSUMS.read_text())
-        found = {item.name: self._archive(item, expected.get(item.name, ""), say) for item in assemblies(self.versions)}
+        wanted = assemblies(self.versions, nodes=nodes or update)
+        found = {item.name: self._archive(item, expected.get(item.name, ""), say) for item in wanted}
         if update:
             CHECKSUMS.write_text(_toml(found))
         else:
-            self._remove_stale(set(found))
+            self._remove_stale({item.name for item in assemblies(self.versions, nodes=True)})
         self._wheels(say)
 
     def copy_charts(self, packed: Path) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from components.kubernetes.platform import NOTEBOOKS
+from components.kubernetes.notebooks import NOTEBOOKS
 from ops import orphans
 from ops.recover import repeatable
 from sandbox.layout import Port
@@ -20,18 +20,25 @@ from tests.conftest import SHARE
 from tests.kubernetes.cluster import CLOUD, DEBIAN, LAYOUT, WORKERS, Cluster
 
 PODS = ("pod-0", "pod-1")  # one on each worker
+ACCOUNT = {"runAsUser": 1000, "runAsGroup": 1000, "fsGroup": 1000, "runAsNonRoot": True}
 PATIENCE = 60  # seconds for Manila to have what it should
 
 
 def start(cluster: Cluster, name: str, node: str, volume: dict[str, Any]) -> None:
-    """A pod on this node that has the volume in /share, and does nothing; waits until it runs."""
+    """A pod on this node, as notebooks may have them, that has the volume in /share; waits until it runs."""
     container = {
         "name": "main",
         "image": DEBIAN,
         "command": ["sleep", "infinity"],
         "volumeMounts": [{"name": "share", "mountPath": "/share"}],
+        "securityContext": {
+            "allowPrivilegeEscalation": False,
+            "capabilities": {"drop": ["ALL"]},
+            "seccompProfile": {"type": "RuntimeDefault"},
+        },
     }
     spec = {
+        "securityContext": ACCOUNT,
         "nodeSelector": {"kubernetes.io/hostname": cluster.node(node)},
         "terminationGracePeriodSeconds": 1,
         "containers": [container],

@@ -15,7 +15,8 @@ from components.cloud import Credential, Entry
 from components.kubernetes import drivers
 from components.kubernetes.charts import Source
 from components.kubernetes.drivers import ShareDrivers, ShareDriversArgs
-from components.kubernetes.platform import NOTEBOOKS, controllers_credential
+from components.kubernetes.notebooks import NOTEBOOKS
+from components.kubernetes.platform import controllers_credential
 from components.kubernetes.volumes import ShareVolume, ShareVolumeArgs, object_name
 from components.settings import SettingsError
 from components.settings.kubernetes import Chart, Kubernetes
@@ -174,7 +175,7 @@ def test_a_share_is_a_claim_of_its_name_for_many_nodes_with_an_identity_of_its_o
         "provisionVolume": "false",
     }
     key = made["Secret", "dr3"]
-    assert csi["nodeStageSecretRef"] == {"name": key["metadata"]["name"], "namespace": NOTEBOOKS}
+    assert csi["nodeStageSecretRef"] == {"name": key["metadata"]["name"], "namespace": drivers.NAMESPACE}
     assert key["stringData"]["value"] == {"userID": f"gaia_dev_00000000_gaia_dr3_{mode}", "userKey": "a key"}
 
 
