@@ -15,6 +15,10 @@ help: ## this list
 demo: tools ## from nothing to a finished Spark job on the sandbox
 	@$(PYTHON) -m demo up
 
+.PHONY: demo-kubernetes
+demo-kubernetes: tools-kubernetes ## the same on Kubernetes: a notebook whose Spark is in pods
+	@$(PYTHON) -m demo up kubernetes
+
 .PHONY: demo-down
 demo-down: ## remove the demo and stop the sandbox
 	@$(PYTHON) -m demo down

@@ -1,4 +1,4 @@
-"""python -m demo up | down"""
+"""python -m demo up [kubernetes] | down"""
 
 from __future__ import annotations
 
@@ -6,18 +6,20 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from components.hadoop.ports import Port
+from components.kubernetes.notebooks import NAME
 
 ROOT = Path(__file__).parent.parent
 CLOUD = str(ROOT / "sandbox" / "cloud")
 OPERATOR_ENVIRONMENT = ROOT / ".sandbox" / "state" / "operator.env"
 PNG = ROOT / ".demo" / "sky.png"
-STACK, DATA_STACK = "gaia-demo", "gaia-data"
+STACK, KUBERNETES_STACK, DATA_STACK = "gaia-demo", "gaia-dev", "gaia-data"
+KUBECTL, KUBECONFIG = str(ROOT / ".tools/kubernetes/kubectl"), ROOT / ".demo" / "kubeconfig"
 SHARE = "aglais-data-gaia-dr3-2048-20221107"
 PYTHON = sys.executable
 
@@ -71,10 +73,13 @@ def pulumi_up(stack: str) -> None:
     cloud("pulumi", "up", "--yes", "--skip-preview", "--non-interactive", "--stack", stack)
 
 
-def up() -> None:
+def up(stack: str = STACK) -> None:
     """Everything, in the order in which an operator would do it on a new cloud."""
+    kubernetes = stack == KUBERNETES_STACK
     phases = Phases()
     with phases.phase("sandbox", "An OpenStack cloud on this machine"):
+        if kubernetes:
+            command(CLOUD, "build", "--nodes")
         command(CLOUD, "up")
     with phases.phase("state", "The shared state backend: a bucket on the cloud's object store"):
         environment = ["--environment", str(OPERATOR_ENVIRONMENT)]
@@ -83,17 +88,21 @@ def up() -> None:
         pulumi_up(DATA_STACK)
         fill = ["--cloud", "iris-gaia-data", "--share", SHARE]
         cloud(PYTHON, "-m", "ops", "fill", *fill, "--", PYTHON, "-m", "jobs.catalogue")
-    with phases.phase("up", f"Stack {STACK}: network, hosts, HDFS, YARN, Spark, Zeppelin"):
-        pulumi_up(STACK)
-    with phases.phase("job", "A Spark job over the catalogue, and a notebook paragraph"):
-        cloud(PYTHON, "-m", "ops", "smoke", "-s", STACK, "--png", str(PNG))
+    what = "a Magnum cluster, shares, Zeppelin" if kubernetes else "network, hosts, HDFS, YARN, Spark, Zeppelin"
+    with phases.phase("up", f"Stack {stack}: {what}"):
+        pulumi_up(stack)
+    with phases.phase("job", "A Spark job over the catalogue in a notebook paragraph"):
+        cloud(PYTHON, "-m", "ops", "smoke", "-s", stack, "--png", str(PNG))
     print(f"\n{phases}\n\nPicture:  {PNG.relative_to(ROOT)}\n\nPages, on this machine's own loopback:", flush=True)
-    outputs = json.loads(said("pulumi", "stack", "output", "--stack", STACK, "--json"))
-    command(CLOUD, "expose", *pages(outputs))
+    outputs = json.loads(said("pulumi", "stack", "output", "--stack", stack, "--json"))
+    command(CLOUD, "expose", *(cluster_pages(stack) if kubernetes else pages(outputs)))
     print(f"\nLogin:    {outputs['notebook_user']}")
-    shown = f"pulumi stack output --stack {STACK} --show-secrets notebook_password"
+    shown = f"pulumi stack output --stack {stack} --show-secrets notebook_password"
     print(f"Password: sandbox/cloud run {shown}")
     print("(The notebook of the sandbox has its REST interface only: no package registry has Zeppelin's pages.)")
+    if kubernetes:
+        kubectl = f"{KUBECTL} --kubeconfig {KUBECONFIG}"
+        print(f"Cluster:  sandbox/cloud run {kubectl.replace(f'{ROOT}/', '')} get pods -A")
 
 
 def pages(outputs: dict[str, Any]) -> list[str]:
@@ -104,22 +113,40 @@ def pages(outputs: dict[str, Any]) -> list[str]:
     return [notebook, *(f"{name}={master}:{port:d}@{gateway}" for name, port in through.items())]
 
 
+def cluster_pages(stack: str) -> list[str]:
+    """The notebook, at the address that its Service has on every node."""
+    KUBECONFIG.parent.mkdir(exist_ok=True)
+    KUBECONFIG.unlink(missing_ok=True)
+    KUBECONFIG.touch(mode=0o600)
+    KUBECONFIG.write_text(said("pulumi", "stack", "output", "--stack", stack, "--show-secrets", "kubeconfig"))
+    ask = (KUBECTL, "--kubeconfig", str(KUBECONFIG), "get", "-o")
+    address = said(*ask, "jsonpath={.spec.clusterIP}", "service", NAME, "-n", NAME)
+    node = said(*ask, "jsonpath={.items[0].metadata.name}", "nodes", "-l", "magnum.openstack.org/role=worker")
+    return [f"notebook={address}:80@{node}"]
+
+
 def down() -> None:
-    """Destroy the demo's stack, stop the sandbox and throw its state away."""
+    """Destroy the demo's stacks, stop the sandbox and throw its state away."""
     if OPERATOR_ENVIRONMENT.exists():
         command(CLOUD, "up")
-        cloud("pulumi", "destroy", "--yes", "--skip-preview", "--non-interactive", "--stack", STACK)
+        made = {stack["name"] for stack in json.loads(said("pulumi", "stack", "ls", "--json"))}
+        for stack in sorted(made & {STACK, KUBERNETES_STACK}):
+            cloud("pulumi", "destroy", "--yes", "--skip-preview", "--non-interactive", "--stack", stack)
     command(CLOUD, "reset")
 
 
 def main(argv: list[str]) -> int:
     """Carry out one verb; the exit status."""
-    verbs = {"up": up, "down": down}
-    if len(argv) != 1 or argv[0] not in verbs:
-        print(f"usage: python -m demo {' | '.join(verbs)}", file=sys.stderr)
+    verbs: dict[tuple[str, ...], Callable[[], None]] = {
+        ("up",): up,
+        ("up", "kubernetes"): lambda: up(KUBERNETES_STACK),
+        ("down",): down,
+    }
+    if tuple(argv) not in verbs:
+        print(f"usage: python -m demo {' | '.join(map(' '.join, verbs))}", file=sys.stderr)
         return 2
     try:
-        verbs[argv[0]]()
+        verbs[tuple(argv)]()
     except subprocess.CalledProcessError as problem:
         print(
             f"\ndemo: {' '.join(map(str, problem.cmd[:6]))} ... ended with status {problem.returncode}.",

@@ -1,0 +1,245 @@
+"""The notebook server on the cluster: a Spark for each notebook, what stays and what goes, what nobody there may do."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from components.kubernetes.notebooks import NAME, NOTEBOOKS, SPARK_ACCOUNT
+from ops.cloud import OpsError
+from ops.cluster import proxied
+from ops.notebook import Notebook
+from sandbox.namespaces import inside
+from tests.conftest import ROWS
+from tests.kubernetes.cluster import DEBIAN, LAYOUT, Cluster
+
+PNG = b"\x89PNG\r\n\x1a\n"
+PATIENCE = 150  # seconds: a changed Secret reaches a pod within the kubelet's minute and a half
+SESSION = """%python
+from pyspark.sql import SparkSession
+spark = SparkSession.builder.appName("{name}").getOrCreate()
+print("rows", spark.read.parquet("file:///data/gaia/GDR3/gaia_source").count())
+"""
+
+
+@contextmanager
+def logged_in(cluster: Cluster, password: str = "") -> Iterator[Notebook]:
+    """The server, by the stack's first login."""
+    found = cluster.stack.outputs()
+    with inside(LAYOUT.namespace), proxied(found) as server:
+        server.login(found["notebook_user"], password or found["notebook_password"])
+        yield server
+
+
+def note(server: Notebook, name: str) -> tuple[str, str]:
+    """A notebook that counts the catalogue's rows and keeps its Spark; its id, its paragraph's."""
+    paragraphs = [{"title": "", "text": SESSION.format(name=name)}]
+    made = server.call("POST", "/notebook", {"name": name, "notePath": name, "paragraphs": paragraphs})
+    return made, server.call("GET", f"/notebook/{made}")["paragraphs"][0]["id"]
+
+
+def finished(server: Notebook, made: str, paragraph: str) -> str:
+    """What a paragraph printed that was started before."""
+
+    def status() -> str:
+        return str(server.call("GET", f"/notebook/job/{made}/{paragraph}")["status"])
+
+    until(lambda: status() in ("FINISHED", "ERROR"))
+    (result,) = server.call("GET", f"/notebook/{made}/paragraph/{paragraph}")["results"]["msg"]
+    assert status() == "FINISHED", result
+    return str(result["data"])
+
+
+def until(wanted: Callable[[], bool]) -> None:
+    end = time.monotonic() + PATIENCE
+    while not wanted():
+        assert time.monotonic() < end, "it did not come to that"
+        time.sleep(1)
+
+
+def pods(cluster: Cluster, *, gone: bool = False) -> list[dict[str, Any]]:
+    """Those of notebooks; with `gone`, those too that are being deleted."""
+    found = cluster.get("pods", "-n", NOTEBOOKS)["items"]
+    return [pod for pod in found if gone or "deletionTimestamp" not in pod["metadata"]]
+
+
+def label(pod: dict[str, Any], name: str) -> str:
+    return str(pod["metadata"]["labels"].get(name, ""))
+
+
+@pytest.fixture(autouse=True)
+def nothing_else_runs(cluster: Cluster) -> Iterator[None]:
+    """Pods of other tests are gone, and none are left."""
+    until(lambda: not pods(cluster, gone=True))
+    yield
+    until(lambda: not pods(cluster, gone=True))
+
+
+def test_a_paragraph_draws_the_catalogue_by_executors_in_pods(cluster: Cluster, tmp_path: Path) -> None:
+    said = cluster.stack.ops("smoke", "--png", str(tmp_path / "sky.png")).stdout
+    assert f"{ROWS} rows" in said
+    assert (tmp_path / "sky.png").read_bytes().startswith(PNG)
+
+
+def test_two_notebooks_at_once_have_two_sparks_whose_pods_go_with_them(cluster: Cluster) -> None:
+    with logged_in(cluster) as server:
+        notes = [note(server, name) for name in ("first", "second")]
+        for made, paragraph in notes:
+            server.call("POST", f"/notebook/job/{made}/{paragraph}")
+        for made, paragraph in notes:
+            assert f"rows {ROWS}" in finished(server, made, paragraph)
+        running = pods(cluster)
+        drivers = [pod for pod in running if label(pod, "app.kubernetes.io/component") == "interpreter"]
+        executors = [pod for pod in running if label(pod, "spark-role") == "executor"]
+        assert len(drivers) == 2
+        assert len({label(pod, "spark-app-selector") for pod in executors}) == 2
+        owners = {pod["metadata"]["ownerReferences"][0]["name"] for pod in executors}
+        assert owners == {pod["metadata"]["name"] for pod in drivers}
+        for made, _ in notes:
+            server.call("DELETE", f"/notebook/{made}")
+        until(lambda: not pods(cluster))
+
+
+def test_a_server_that_was_killed_leaves_no_pods_and_has_its_notebooks_again(cluster: Cluster) -> None:
+    with logged_in(cluster) as server:
+        made, paragraph = note(server, "kept")
+        server.call("POST", f"/notebook/run/{made}/{paragraph}")
+        assert pods(cluster)
+    cluster.kubectl("delete", "pod", "-n", NAME, "-l", f"app.kubernetes.io/name={NAME}", "--grace-period=0", "--force")
+    until(lambda: not pods(cluster))
+    cluster.kubectl("rollout", "status", "-n", NAME, f"deployment/{NAME}", "--timeout=120s")
+    with logged_in(cluster) as server:
+        kept = server.call("GET", f"/notebook/{made}")["paragraphs"][0]
+        assert f"rows {ROWS}" in kept["results"]["msg"][0]["data"]
+        server.call("DELETE", f"/notebook/{made}")
+
+
+def test_a_new_password_counts_without_a_restart(cluster: Cluster) -> None:
+    running = ("get", "pods", "-n", NAME, "-o", "jsonpath={.items[*].metadata.uid}")
+    before, old = cluster.kubectl(*running), cluster.stack.outputs()["notebook_password"]
+    cluster.stack.pulumi("config", "set", "--secret", "gaia:notebook_password", "another long password")
+    cluster.up()
+
+    def refused() -> bool:
+        try:
+            with logged_in(cluster, old):
+                return False
+        except OpsError as refusal:
+            return "answers 403" in str(refusal)
+
+    until(refused)
+    with logged_in(cluster, "another long password"):
+        assert cluster.kubectl(*running) == before
+    assert "another long password" not in cluster.stack.state()
+
+
+def test_a_spark_setting_upgrades_the_release_and_restarts_no_server(cluster: Cluster) -> None:
+    running = ("get", "pods", "-n", NAME, "-o", "jsonpath={.items[*].metadata.uid}")
+    before = cluster.kubectl(*running)
+    cluster.stack.pulumi("config", "set", "--path", 'gaia:spark["spark.sql.shuffle.partitions"]', "7")
+    cluster.up()
+    settings = cluster.get("configmap", "-n", NOTEBOOKS, f"{NAME}-spark")["data"]["spark-defaults.conf"]
+    assert "spark.sql.shuffle.partitions 7" in settings
+    assert cluster.kubectl(*running) == before
+
+
+# ---- what notebooks may do with the cluster
+SPARK = f"system:serviceaccount:{NOTEBOOKS}:{SPARK_ACCOUNT}"
+SERVER = f"system:serviceaccount:{NAME}:{NAME}"
+RESTRICTED: dict[str, Any] = {
+    "allowPrivilegeEscalation": False,
+    "capabilities": {"drop": ["ALL"]},
+    "runAsNonRoot": True,
+    "runAsUser": 1000,
+    "seccompProfile": {"type": "RuntimeDefault"},
+}
+
+
+def pod(namespace: str = NOTEBOOKS, container: dict[str, Any] | None = None, **spec: Any) -> dict[str, Any]:
+    """A pod as executors are, but for what is said here."""
+    main = {"name": "main", "image": DEBIAN, "securityContext": RESTRICTED, **(container or {})}
+    whole = {"containers": [main], **spec}
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "try", "namespace": namespace}, "spec": whole}
+
+
+def service(kind: str) -> dict[str, Any]:
+    spec = {"type": kind, "ports": [{"port": 80}]}
+    return {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "try", "namespace": NOTEBOOKS}, "spec": spec}
+
+
+def security(**changed: Any) -> dict[str, Any]:
+    """A container's security context with something changed."""
+    return {"securityContext": {**RESTRICTED, **changed}}
+
+
+def made(cluster: Cluster, account: str, manifest: dict[str, Any], tmp_path: Path) -> str:
+    """What the API says when an account makes something; nothing is made."""
+    file = tmp_path / "try.json"
+    file.write_text(json.dumps(manifest))
+    return cluster.kubectl("create", f"--as={account}", "--dry-run=server", "-f", str(file), check=False)
+
+
+def test_a_notebook_may_ask_for_executors_and_the_server_for_notebooks(cluster: Cluster, tmp_path: Path) -> None:
+    for account in (SPARK, SERVER):
+        assert "pod/try created" in made(cluster, account, pod(), tmp_path)
+    assert "service/try created" in made(cluster, SERVER, service("ClusterIP"), tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("what", "manifest"),
+    [
+        ("violates PodSecurity", pod(container=security(privileged=True, allowPrivilegeEscalation=True))),
+        ("violates PodSecurity", pod(container=security(runAsUser=0, runAsNonRoot=False))),
+        ("violates PodSecurity", pod(container=security(capabilities={"drop": ["ALL"], "add": ["SYS_ADMIN"]}))),
+        ("violates PodSecurity", pod(hostNetwork=True)),
+        ("violates PodSecurity", pod(hostPID=True)),
+        ("violates PodSecurity", pod(volumes=[{"name": "host", "hostPath": {"path": "/"}}])),
+        ("maximum memory usage", pod(container={"resources": {"limits": {"memory": "64Gi"}}})),
+        ("is forbidden", pod(namespace="kube-system")),
+        ("is forbidden", pod(namespace=NAME)),
+        ("is forbidden", pod(namespace="default")),
+        ("is forbidden", service("ClusterIP")),
+    ],
+)
+def test_a_notebook_gets_no_pod_that_could_harm(
+    cluster: Cluster, what: str, manifest: dict[str, Any], tmp_path: Path
+) -> None:
+    assert what in made(cluster, SPARK, manifest, tmp_path)
+
+
+@pytest.mark.parametrize("kind", ["LoadBalancer", "NodePort"])
+def test_nothing_in_the_room_of_notebooks_is_reached_from_outside(cluster: Cluster, kind: str, tmp_path: Path) -> None:
+    assert "exceeded quota" in made(cluster, SERVER, service(kind), tmp_path)
+
+
+@pytest.mark.parametrize("account", [SPARK, SERVER])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("get", "secrets", "-A"),
+        ("get", "secrets", "-n", NOTEBOOKS),
+        ("get", "secret", "zeppelin-logins", "-n", NAME),
+        ("get", "configmaps", "-n", NOTEBOOKS),
+        ("get", "nodes"),
+        ("get", "pods", "-n", "kube-system"),
+        ("delete", "pvc", "--all", "-n", NOTEBOOKS, "--dry-run=server"),
+        ("delete", "pv", "--all", "--dry-run=server"),
+        ("delete", "namespace", NOTEBOOKS, "--dry-run=server"),
+        ("label", "namespace", NOTEBOOKS, "pod-security.kubernetes.io/enforce=privileged", "--overwrite"),
+        ("create", "rolebinding", "mine", "-n", NOTEBOOKS, "--clusterrole=cluster-admin", "--user=me"),
+        ("create", "clusterrolebinding", "mine", "--clusterrole=cluster-admin", "--user=me"),
+        ("create", "token", SPARK_ACCOUNT, "-n", NOTEBOOKS),
+        ("get", "persistentvolumes"),
+        ("get", "--raw", "/api/v1/namespaces/zeppelin/services/http:zeppelin:http/proxy/api/version"),
+    ],
+)
+def test_neither_a_notebook_nor_its_server_may_do_anything_else(
+    cluster: Cluster, account: str, words: tuple[str, ...]
+) -> None:
+    assert "forbidden" in cluster.kubectl(*words, f"--as={account}", check=False).lower()
