@@ -25,7 +25,7 @@ exec "$@"
 
 def revisions(cluster: Cluster) -> dict[str, int]:
     """The last revision of each release that is deployed."""
-    found = cluster.get("secrets", "-n", NAMESPACE, "-l", "owner=helm,status=deployed")["items"]
+    found = cluster.get("secrets", "-A", "-l", "owner=helm,status=deployed")["items"]
     return {one["metadata"]["labels"]["name"]: int(one["metadata"]["labels"]["version"]) for one in found}
 
 
@@ -33,6 +33,7 @@ def test_charts_of_a_read_only_checkout_can_be_installed(cluster: Cluster, tmp_p
     """Helm renames folders of a chart while it works: where the checkout cannot be written that fails."""
     before = revisions(cluster)
     cluster.stack.pulumi("config", "set", "--path", "gaia:charts.mirror", str(CHARTS))
+    cluster.stack.pulumi("config", "set", "--path", 'gaia:spark["spark.ui.showConsoleProgress"]', "false")
     up = ("pulumi", "up", "--yes", "--skip-preview", "--non-interactive", "--stack", cluster.stack.name)
     cluster.stack.run("unshare", "--mount", "sh", "-c", READ_ONLY, str(ROOT), str(tmp_path), *up)
     assert revisions(cluster) == {name: revision + 1 for name, revision in before.items()}
