@@ -8,10 +8,9 @@ from typing import Any
 import pulumi
 import pulumi_kubernetes as kubernetes
 
+from components.kubernetes import rollout, trouble
 from components.settings import laid_over
 from components.settings.kubernetes import Chart
-
-TIMEOUT = 600  # seconds until all of a release is ready: nodes download its images
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,17 +33,21 @@ class Source:
 
 @dataclass(frozen=True, kw_only=True)
 class ReleaseArgs:
-    """`mirror`: of all charts, or empty; `values` are the program's: those of the stack's file are laid over them."""
+    """`mirror`: of all charts, or empty; `values` are the program's: those of the stack's file are laid over them;
+    `kubeconfig`: of the cluster, which is asked when the release fails."""
 
     chart: Chart
     mirror: str
+    kubeconfig: pulumi.Input[str]
     namespace: str
     values: dict[str, Any]
 
 
 def release(name: str, args: ReleaseArgs, opts: pulumi.ResourceOptions) -> kubernetes.helm.v3.Release:
-    """Install a chart and wait until all of it is ready."""
+    """Install a chart and wait until all of it is ready; a failure says which pods are not, and why."""
     source = Source.of(args.chart, args.mirror)
+    where = (name, args.namespace, args.kubeconfig)
+    hooks = pulumi.ResourceHookBinding.merge(rollout.unblocked(*where), trouble.told(*where))
     return kubernetes.helm.v3.Release(
         name,
         name=name,
@@ -53,6 +56,6 @@ def release(name: str, args: ReleaseArgs, opts: pulumi.ResourceOptions) -> kuber
         version=args.chart.version,
         repository_opts=kubernetes.helm.v3.RepositoryOptsArgs(repo=source.repository) if source.repository else None,
         values=laid_over(args.values, args.chart.values),
-        timeout=TIMEOUT,
-        opts=opts,
+        timeout=args.chart.timeout_min * 60,
+        opts=pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(hooks=hooks)),
     )

@@ -68,6 +68,7 @@ class KubernetesPlatform(pulumi.ComponentResource):
                 ShareDriversArgs(
                     cluster=cluster.cluster,
                     cluster_name=noted.name,
+                    kubeconfig=cluster.kubeconfig,
                     charts=settings.charts,
                     cloud=entry,
                     credential=credential,

@@ -120,6 +120,7 @@ class Chart(Model):
     name: str = Field(min_length=1)
     version: str = Field(min_length=1)
     repository: ChartRepository
+    timeout_min: int = Field(10, ge=1, description="minutes until all of it has to be ready: nodes download its images")
     values: dict[str, Any] = Field({})
 
 
