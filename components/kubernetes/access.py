@@ -6,7 +6,7 @@ from typing import Any
 
 import yaml
 
-TIMEOUT = 20  # seconds for an answer
+TIMEOUT = (5, 20)  # seconds until there is a connection, and an answer
 
 
 def connect(kubeconfig: str) -> Any:
