@@ -24,7 +24,7 @@ demo-down: ## remove the demo and stop the sandbox
 	@$(PYTHON) -m demo down
 
 .PHONY: test
-test: check test-unit test-render tools-kubernetes ## every check and every test; the last three tiers share one sandbox
+test: check test-unit test-render ## every check and every test; the last three tiers share one sandbox
 	$(PYTEST) tests/kubernetes tests/cloud tests/hosts
 
 .PHONY: check
@@ -37,7 +37,7 @@ test-unit: tools ## pure functions and components with mocks; no cloud, no CLI
 	$(PYTEST) tests/unit
 
 .PHONY: test-render
-test-render: tools ## what is rendered, read by its real readers
+test-render: tools-kubernetes ## what is rendered, read by its real readers
 	$(PYTEST) tests/render
 
 .PHONY: test-cloud

@@ -7,19 +7,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import yaml
-
+from components.kubernetes.access import connect
 from ops.notebook import Notebook
 
 
 @contextmanager
 def proxied(found: dict[str, Any]) -> Iterator[Notebook]:
     """The notebook server by the stack's outputs. The certificates lie in files that the client removes at its end."""
-    # a second of imports: only for stacks that have a cluster
-    from kubernetes import config
-
-    make: Any = config.new_client_from_config_dict
-    with make(yaml.safe_load(found["kubeconfig"])) as client:
+    with connect(found["kubeconfig"]) as client:
         known = client.configuration
         tls = ssl.create_default_context(cafile=known.ssl_ca_cert)
         tls.load_cert_chain(known.cert_file, known.key_file)

@@ -118,7 +118,8 @@ def _clear(clouds: Clouds, releases: Releases, operation: dict[str, Any]) -> str
     resource = operation["resource"]
     name, kind = _name(resource), orphans.kind_of(resource["type"])
     if operation["type"] == "creating" and resource["type"] == RELEASE:
-        return releases.forget(resource, known=False) or f"{name}: never installed"
+        said = releases.forget(resource, known=False)
+        return said or (f"{name}: never installed" if releases.answers(resource) else "")
     if operation["type"] != "creating" or repeatable(resource):
         return f"{name}: {operation['type']} {kind} can be made again"
     if kind not in orphans.KINDS:

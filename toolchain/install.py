@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 
-from toolchain import charts, csi, golang, nodes, pulumi, python, shell
+from toolchain import charts, csi, golang, nodes, pulumi, python, schemas, shell
 
 
 @contextmanager
@@ -54,6 +54,7 @@ def kubernetes() -> None:
     csi.provide()
     pulumi.provide_kubernetes()
     charts.provide()
+    schemas.provide()
 
 
 def install(steps: list[Callable[[], None]]) -> None:

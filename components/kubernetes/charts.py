@@ -10,30 +10,31 @@ from typing import Any
 import pulumi
 import pulumi_kubernetes as kubernetes
 
+from components.kubernetes import rollout, trouble
 from components.settings import laid_over
-from components.settings.kubernetes import Chart
+from components.settings.kubernetes import Chart, OwnChart
 
 OWN = "charts"  # the directory of this project's own charts, as seen from the checkout's top
 ROOT = Path(__file__).parents[2]
-TIMEOUT = 600  # seconds until all of a release is ready: nodes download its images
 
 
 @dataclass(frozen=True, kw_only=True)
 class Source:
-    """What Helm is told: `chart` is a name in the `repository`, or without one a file or an oci:// reference."""
+    """What Helm is told: `chart` is a name in the `repository`, or without one a path or an oci:// reference."""
 
     chart: str
     repository: str | None
+    version: str | None = None
 
     @classmethod
     def of(cls, chart: Chart, mirror: str) -> Source:
         """Where the chart comes from: its own repository, or the mirror of all. Pure."""
         place = mirror or chart.repository
         if place.startswith("oci://"):
-            return cls(chart=f"{place}/{chart.name}", repository=None)
+            return cls(chart=f"{place}/{chart.name}", repository=None, version=chart.version)
         if place.startswith("/"):  # packed: Helm renames folders of an unpacked one, which fails on a read-only disk
-            return cls(chart=f"{place}/{chart.name}-{chart.version}.tgz", repository=None)
-        return cls(chart=chart.name, repository=place)
+            return cls(chart=f"{place}/{chart.name}-{chart.version}.tgz", repository=None, version=chart.version)
+        return cls(chart=chart.name, repository=place, version=chart.version)
 
 
 def digest(chart: str) -> str:
@@ -47,25 +48,33 @@ def digest(chart: str) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class ReleaseArgs:
-    """`mirror`: of all charts, or empty; `values` are the program's: those of the stack's file are laid over them."""
+    """`chart`: of a repository, or ours of the release's name; `mirror`: of all repositories, or empty; `values` are the
+    program's: those of the stack's file are laid over them; `kubeconfig`: of the cluster, asked when the release fails."""
 
-    chart: Chart
-    mirror: str
+    chart: Chart | OwnChart
+    mirror: str = ""
+    kubeconfig: pulumi.Input[str]
     namespace: str
     values: dict[str, Any]
 
 
 def release(name: str, args: ReleaseArgs, opts: pulumi.ResourceOptions) -> kubernetes.helm.v3.Release:
-    """Install a chart and wait until all of it is ready."""
-    source = Source.of(args.chart, args.mirror)
+    """Install a chart and wait until all of it is ready; a failure says which pods are not, and why."""
+    chart, values = args.chart, args.values
+    if isinstance(chart, Chart):
+        source = Source.of(chart, args.mirror)
+    else:
+        source, values = Source(chart=f"./{OWN}/{name}", repository=None), {**values, "global": {"chart": digest(name)}}
+    where = (name, args.namespace, args.kubeconfig)
+    hooks = pulumi.ResourceHookBinding.merge(rollout.unblocked(*where), trouble.told(*where))
     return kubernetes.helm.v3.Release(
         name,
         name=name,
         namespace=args.namespace,
         chart=source.chart,
-        version=args.chart.version,
+        version=source.version,
         repository_opts=kubernetes.helm.v3.RepositoryOptsArgs(repo=source.repository) if source.repository else None,
-        values=laid_over(args.values, args.chart.values),
-        timeout=TIMEOUT,
-        opts=opts,
+        values=laid_over(values, chart.values),
+        timeout=chart.timeout_min * 60,
+        opts=pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(hooks=hooks)),
     )

@@ -22,8 +22,8 @@ STEPS = ("provisioner", "controller-expand", "node-stage", "node-publish")
 
 @dataclass(frozen=True, kw_only=True)
 class ShareDriversArgs:
-    """`cluster`, `cluster_name`: where this is installed; `cloud`, `credential`: the project in which claims get their
-    shares; `share_type`: Manila's."""
+    """`cluster`, `cluster_name`, `kubeconfig`: where this is installed; `cloud`, `credential`: the project in which
+    claims get their shares; `share_type`: Manila's."""
 
     charts: Charts
     cloud: Entry
@@ -32,6 +32,7 @@ class ShareDriversArgs:
     mounter: str
     cluster: pulumi.Resource
     cluster_name: str
+    kubeconfig: pulumi.Input[str]
 
 
 class ShareDrivers(pulumi.ComponentResource):
@@ -51,6 +52,7 @@ class ShareDrivers(pulumi.ComponentResource):
             ReleaseArgs(
                 chart=args.charts.ceph_csi,
                 mirror=args.charts.mirror,
+                kubeconfig=args.kubeconfig,
                 namespace=NAMESPACE,
                 values=ceph_values(args.mounter),
             ),
@@ -67,6 +69,7 @@ class ShareDrivers(pulumi.ComponentResource):
             ReleaseArgs(
                 chart=args.charts.manila_csi,
                 mirror=args.charts.mirror,
+                kubeconfig=args.kubeconfig,
                 namespace=NAMESPACE,
                 values=manila_values(args.cluster_name),
             ),

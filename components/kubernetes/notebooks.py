@@ -15,7 +15,7 @@ from typing import Any
 import pulumi
 import pulumi_kubernetes as kubernetes
 
-from components.kubernetes.charts import OWN, digest
+from components.kubernetes.charts import ReleaseArgs, release
 from components.kubernetes.cluster import inside
 from components.kubernetes.volumes import ShareVolume, ShareVolumeArgs
 from components.notebook import log4j, shiro
@@ -30,7 +30,6 @@ SPARK_ACCOUNT = "spark"
 LOGINS = "/etc/zeppelin-logins/realm.properties"
 PROGRAMS = Path(__file__).parent.parent
 OVERHEAD_PER_CORE = 256  # MiB of an executor beside its heap: each core may run a Python worker
-START_LIMIT = 600  # seconds until the server answers: its node downloads two images first
 # Whatever a notebook asks for, it gets no root, no part of a node and no privilege.
 RESTRICTED = {"pod-security.kubernetes.io/enforce": "restricted"}
 # What runs in a notebook may ask the cluster for pods, but not to be reached from outside.
@@ -48,11 +47,12 @@ class Mount:
 
 @dataclass(frozen=True, kw_only=True)
 class NotebooksArgs:
-    """`cluster`: where this is installed; `deployment`, `project_id`: whose share the notebooks are kept on;
+    """`cluster`, `kubeconfig`: where this is installed; `deployment`, `project_id`: whose share has the notebooks;
     `namespace`: where notebooks run; `mounts`: what they read there; `after`: what has to be there first."""
 
     settings: Kubernetes
     cluster: pulumi.Resource
+    kubeconfig: pulumi.Input[str]
     deployment: str
     project_id: str
     namespace: kubernetes.core.v1.Namespace
@@ -95,16 +95,16 @@ class Notebooks(pulumi.ComponentResource):
             data=told,
             opts=child,
         )
-        kubernetes.helm.v3.Release(
+        after = [space, volume, logins, configured, args.namespace, *args.after]
+        release(
             NAME,
-            name=NAME,
-            namespace=space.metadata["name"],
-            chart=f"./{OWN}/{NAME}",
-            values=values(args.settings, args.mounts, volume.claim, told),
-            timeout=START_LIMIT,
-            opts=pulumi.ResourceOptions.merge(
-                child, pulumi.ResourceOptions(depends_on=[volume, logins, configured, args.namespace, *args.after])
+            ReleaseArgs(
+                chart=args.settings.charts.zeppelin,
+                kubeconfig=args.kubeconfig,
+                namespace=NAME,
+                values=values(args.settings, args.mounts, volume.claim, told),
             ),
+            pulumi.ResourceOptions.merge(child, pulumi.ResourceOptions(depends_on=after)),
         )
         self.service = f"{NAME}.{NAME}"
         self.register_outputs({"service": self.service})
@@ -197,7 +197,6 @@ def values(settings: Kubernetes, mounts: Sequence[Mount], claim: str, told: dict
     notebook, images = settings.notebook, settings.images
     memory = f"{notebook.driver.memory_mib}Mi"
     return {
-        "global": {"chart": digest(NAME)},
         "images": {
             "server": images.zeppelin_server,
             "interpreter": images.zeppelin_interpreter,

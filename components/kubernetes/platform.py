@@ -67,6 +67,7 @@ class KubernetesPlatform(pulumi.ComponentResource):
                 ShareDriversArgs(
                     cluster=cluster.cluster,
                     cluster_name=noted.name,
+                    kubeconfig=cluster.kubeconfig,
                     charts=settings.charts,
                     cloud=entry,
                     credential=credential,
@@ -165,6 +166,7 @@ class KubernetesPlatform(pulumi.ComponentResource):
         args = NotebooksArgs(
             settings=settings,
             cluster=cluster.cluster,
+            kubeconfig=cluster.kubeconfig,
             deployment=noted.name,
             project_id=noted.project_id,
             namespace=namespace,

@@ -114,13 +114,19 @@ class Cluster(Model):
         return self
 
 
-class Chart(Model):
-    """A Helm chart: its name and version in a repository; `values` are laid over those that the program gives it."""
+class OwnChart(Model):
+    """A Helm chart of ours (`charts/`). `values` are laid over those that the program gives it."""
+
+    values: dict[str, Any] = Field({})
+    timeout_min: int = Field(10, ge=1, description="minutes until all of it has to be ready: nodes download its images")
+
+
+class Chart(OwnChart):
+    """A Helm chart of somebody else: its name and version in a repository."""
 
     name: str = Field(min_length=1)
     version: str = Field(min_length=1)
     repository: ChartRepository
-    values: dict[str, Any] = Field({})
 
 
 class Charts(Model):
@@ -129,6 +135,7 @@ class Charts(Model):
     mirror: ChartRepository = ""
     ceph_csi: Chart
     manila_csi: Chart
+    zeppelin: OwnChart = OwnChart()
 
 
 def _image(reference: str) -> str:

@@ -1,7 +1,9 @@
-"""Releases on the cluster: charts from a read-only disk, operations that were killed, releases that no state knows."""
+"""Releases on the cluster: charts from a read-only disk, operations that were killed or cannot work, releases that no
+state knows."""
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from components.kubernetes.drivers import NAMESPACE
@@ -55,6 +57,25 @@ def test_an_upgrade_that_was_killed_is_completed_by_the_next_up_and_touches_no_o
     cluster.stack.up()
     cluster.stack.assert_unchanged()
     assert revisions(cluster) == {**before, "manila-csi": before["manila-csi"] + 1}
+
+
+def test_a_release_whose_pods_cannot_work_says_why_and_the_next_up_puts_it_right(cluster: Cluster) -> None:
+    """A StatefulSet would keep the pod that crashed, whatever its template says then."""
+    key = "gaia:charts.manila_csi"
+    values = {"logVerbosityLevel": "loud", "nodeplugin.registrar.image.tag": "v0.0.0"}
+    cluster.stack.pulumi("config", "set", "--path", f"{key}.timeout_min", "1")
+    for name, value in values.items():
+        cluster.stack.pulumi("config", "set", "--path", f"{key}.values.{name}", value)
+    said = cluster.stack.up(check=False).stdout
+    assert re.search(r"pod manila-csi-\S+-nodeplugin-\S+ on \S+ is not ready", said)
+    assert re.search(r"container cephfs-registrar \(\S+:v0\.0\.0\): .*:v0\.0\.0: not found", said)
+    assert re.search(r"container cephfs-nodeplugin \(.*ended with 1 \(Error\)", said)
+    assert '| Error: invalid argument "loud" for "-v, --v" flag' in said
+    for part in ("timeout_min", "values"):
+        cluster.stack.pulumi("config", "rm", "--path", f"{key}.{part}")
+    said = cluster.stack.up().stdout
+    assert re.search(r"deleted manila-csi-\S+-controllerplugin-0, of an older revision", said)
+    cluster.stack.assert_unchanged()
 
 
 def test_a_release_that_no_state_knows_is_taken_over(cluster: Cluster) -> None:

@@ -21,10 +21,17 @@ PLAN = AddressPlan(IPv4Network("10.10.0.0/16"))
 
 
 class Recorder(Mocks):
-    """Remembers every resource by type and name."""
+    """Remembers every resource by type and name, and every hook by its name."""
 
     def __init__(self) -> None:
         self.made: dict[tuple[str, str], dict[str, Any]] = {}
+        self.hooks: dict[str, Callable[[Any], Any]] = {}
+
+    def register_error_hook(self, hook: pulumi.ErrorHook) -> None:
+        self.hooks[hook.name] = hook
+
+    def register_resource_hook(self, hook: pulumi.ResourceHook) -> None:
+        self.hooks[hook.name] = hook
 
     def new_resource(self, args: MockResourceArgs) -> tuple[str | None, dict[str, Any]]:
         kind = args.typ.rpartition(":")[2]
@@ -49,7 +56,8 @@ def record(build: Callable[[], Any], recorder: Recorder | None = None) -> Made:
     """What a function registers, by type and name, once all of it is."""
     recorder = recorder or Recorder()
     pulumi.runtime.set_mocks(recorder, project="gaia", stack="gaia-test", preview=False)
-
+    # Pulumi's mocks know no hooks
+    pulumi.runtime.settings.SETTINGS.callbacks = recorder
     pulumi.runtime.test(build)()  # type: ignore[no-untyped-call]
     return recorder.made
 

@@ -71,6 +71,7 @@ def installed(mounter: str = "fuse", values: dict[str, Any] | None = None) -> Ma
         args = ShareDriversArgs(
             cluster=pulumi.ComponentResource("test:index:Cluster", "cluster"),
             cluster_name="gaia-dev",
+            kubeconfig="kubeconfig",
             charts=charts,
             cloud=ENTRY,
             credential=CREDENTIAL,

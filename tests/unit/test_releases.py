@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
+import socket
+import threading
 from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from kubernetes.client import ApiException
+from kubernetes.client import ApiException, CoreV1Api
+from urllib3.exceptions import HTTPError
 
+from components.kubernetes.access import TIMEOUT, connect
 from ops.orphans import UNKNOWN
 from ops.releases import Releases
 
@@ -21,8 +26,10 @@ class Secrets:
     there: dict[str, tuple[str, str, str]]
     problem: Exception | None = None
     gone: list[str] = field(default_factory=list)
+    asked: int = 0
 
-    def list_namespaced_secret(self, namespace: str, label_selector: str, _request_timeout: int) -> Any:
+    def list_namespaced_secret(self, namespace: str, label_selector: str, _request_timeout: object) -> Any:
+        self.asked += 1
         if self.problem:
             raise self.problem
         [owner, name, *statuses] = label_selector.replace("status in (", "").replace(")", "").split(",")
@@ -34,7 +41,7 @@ class Secrets:
         ]
         return SimpleNamespace(items=found)
 
-    def delete_namespaced_secret(self, name: str, namespace: str, _request_timeout: int) -> None:
+    def delete_namespaced_secret(self, name: str, namespace: str, _request_timeout: object) -> None:
         assert self.there[name][0] == namespace
         self.gone.append(name)
 
@@ -45,6 +52,12 @@ def forget(secrets: Secrets, known: bool, monkeypatch: pytest.MonkeyPatch, provi
     return Releases("gaia-dev").forget(resource, known=known)
 
 
+KUBECONFIG = """
+clusters: [{{name: c, cluster: {{server: "http://127.0.0.1:{port}"}}}}]
+contexts: [{{name: c, context: {{cluster: c, user: u}}}}]
+users: [{{name: u, user: {{}}}}]
+current-context: c
+"""
 THERE = {
     "web.v1": ("default", "web", "deployed"),
     "web.v2": ("default", "web", "pending-upgrade"),
@@ -76,6 +89,35 @@ def test_a_cluster_that_is_not_made_yet_is_not_asked(monkeypatch: pytest.MonkeyP
     assert forget(secrets, False, monkeypatch, provider=f"urn::{UNKNOWN}") == ""
 
 
-def test_a_cluster_that_does_not_answer_is_told_and_holds_up_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
-    said = forget(Secrets(THERE, problem=ApiException("no route")), True, monkeypatch)
-    assert re.match(r"web: its cluster could not be asked for the release: .*no route", said)
+def test_a_cluster_that_does_not_answer_is_asked_and_told_once_for_all_its_releases(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    secrets = Secrets(THERE, problem=ApiException("no route"))
+    monkeypatch.setattr(Releases, "_cluster", lambda _self, _provider: secrets)
+    releases = Releases("gaia-dev")
+    named = [{"provider": "urn::id", "inputs": {"name": name, "namespace": "default"}} for name in ("web", "other")]
+    said, nothing = (releases.forget(one, known=known) for one, known in zip(named, (True, False), strict=True))
+    assert re.match(r"web: its cluster could not be asked for this release, and for no other: .*no route", said)
+    assert (nothing, secrets.asked) == ("", 1)
+    # what was not asked is not said to be missing
+    assert not releases.answers(named[1])
+
+
+def test_a_client_of_a_cluster_asks_once() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(0.5)
+        asked = []
+
+        def refuse() -> None:
+            with contextlib.suppress(TimeoutError):
+                while True:
+                    connection, _ = server.accept()
+                    asked.append(connection)
+                    connection.close()
+
+        refusing = threading.Thread(target=refuse)
+        refusing.start()
+        with connect(KUBECONFIG.format(port=server.getsockname()[1])) as client, pytest.raises(HTTPError):
+            CoreV1Api(client).list_namespaced_pod("default", _request_timeout=TIMEOUT)
+        refusing.join()
+    assert len(asked) == 1
