@@ -48,8 +48,8 @@ def digest(chart: str) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class ReleaseArgs:
-    """`chart`: of a repository, or ours of the release's name; `mirror`: of all repositories, or empty; `values` are the
-    program's: those of the stack's file are laid over them; `kubeconfig`: of the cluster, asked when the release fails."""
+    """`chart`: of a repository, or ours of the release's name; `mirror`: of all repositories, or empty; `values`: the
+    program's, over which those of the stack's file are laid; `kubeconfig`: of the cluster, asked when it fails."""
 
     chart: Chart | OwnChart
     mirror: str = ""

@@ -49,7 +49,7 @@ def parsed(**more: Any) -> Kubernetes:
 def test_a_chart_comes_from_its_repository_or_from_the_mirror_of_all(
     mirror: str, chart: str, repository: str | None
 ) -> None:
-    assert Source.of(CHART, mirror) == Source(chart=chart, repository=repository)
+    assert Source.of(CHART, mirror) == Source(chart=chart, repository=repository, version="1.2.3")
 
 
 def test_versions_of_charts_are_those_of_the_versions_file_unless_the_stack_says_another() -> None:
