@@ -90,7 +90,7 @@ func register(ctx context.Context, socket, endpoint, folder string) error {
 	server := grpc.NewServer()
 	registration.RegisterRegistrationServer(server, driver{name: name, endpoint: endpoint, refused: refused})
 	go func() { ended <- server.Serve(listener) }()
-	defer server.Stop() // removes the socket
+	defer server.GracefulStop() // removes the socket; what the kubelet has asked is still answered
 	select {
 	case <-ctx.Done():
 		return nil
