@@ -41,7 +41,11 @@ class ShareVolume(pulumi.ComponentResource):
         child = inside(args.cluster, self)
         # Volume and claim protect each other, and pods the claim: with their cluster they are deleted in any order
         # (`replace_with`), and a volume before its claim would be waited for in vain. They go with the cluster or stay.
-        lasting = pulumi.ResourceOptions.merge(child, pulumi.ResourceOptions(retain_on_delete=True))
+        # A share that grows is larger in its pods at once; the size of a volume that is there already only tells of it,
+        # and Kubernetes lets nobody change a claim's.
+        lasting = pulumi.ResourceOptions.merge(
+            child, pulumi.ResourceOptions(retain_on_delete=True, ignore_changes=["spec.capacity", "spec.resources"])
+        )
         key = kubernetes.core.v1.Secret(
             name,
             metadata={"name": f"cephx-{self.claim}", "namespace": NAMESPACE},

@@ -19,7 +19,6 @@ BASES = {
         "python3",
         "python3-jinja2",
         "python3-yaml",
-        "python3-yaml",
         "tini",
     ),
 }

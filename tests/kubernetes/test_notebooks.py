@@ -104,6 +104,18 @@ def test_a_spark_setting_upgrades_the_release_and_restarts_no_server(cluster: Cl
     assert cluster.kubectl(*running) == before
 
 
+def test_more_room_for_notebooks_is_there_at_once(cluster: Cluster) -> None:
+    running = ("get", "pods", "-n", NAME, "-o", "jsonpath={.items[*].metadata.uid}")
+    room = ("exec", "-n", NAME, f"deployment/{NAME}", "--", "df", "--output=size", "-BM", "/var/lib/zeppelin")
+    before = cluster.kubectl(*running)
+    assert cluster.kubectl(*room).split() == ["1M-blocks", "1024M"]
+    cluster.stack.pulumi("config", "set", "--path", "gaia:notebook.size_gib", "2")
+    cluster.up()
+    cluster.stack.assert_unchanged()
+    cluster.until(lambda said: said.split() == ["1M-blocks", "2048M"], *room)
+    assert cluster.kubectl(*running) == before
+
+
 # ---- what notebooks may do with the cluster
 SPARK = f"system:serviceaccount:{NOTEBOOKS}:{SPARK_ACCOUNT}"
 SERVER = f"system:serviceaccount:{NAME}:{NAME}"
