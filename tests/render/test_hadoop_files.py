@@ -6,7 +6,6 @@ import json
 import shutil
 import subprocess
 import sys
-import tomllib
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from components.hadoop import roles
 from components.hadoop.cluster import Cluster, Parts
 from components.hadoop.daemons import HADOOP_CONF
 from components.settings.hadoop import Archives
+from sandbox import project
 from tests.conftest import ROOT
 from tests.unit.test_hadoop_rendering import cluster, file
 
@@ -23,20 +23,13 @@ SHELL = (
     *ROOT.glob("components/on_host/*.sh"),
     *ROOT.glob("sandbox/mirror/zeppelin/*.sh"),
     *ROOT.glob("sandbox/image/node_files/usr/local/lib/kubernetes/*"),
+    *ROOT.glob("sandbox/image/pod_files/**/*.sh"),
 )
 
 
 def archives() -> Archives:
     """The mirror's archives."""
-    checksums = tomllib.loads((ROOT / "sandbox" / "mirror" / "archives.toml").read_text())
-    return Archives.model_validate(
-        {
-            name.split("-")[0]: {
-                "version": name.split("-")[1], "url": f"http://mirror/archives/{name}", "sha512": digest
-            }
-            for name, digest in checksums.items()
-        }
-    )  # fmt: skip
+    return Archives.model_validate(project.archives((ROOT / project.SUMS).read_text()))
 
 
 class Hadoop:

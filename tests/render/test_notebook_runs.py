@@ -23,6 +23,7 @@ from components.hadoop.sizing import compute
 from components.hosts.bundle import Bundle
 from components.notebook import shiro
 from components.notebook.shiro import NotebookUser
+from sandbox.layout import MIRROR
 from tests.render.host import Rig, notebook
 from tests.render.test_hadoop_files import archives
 from tests.unit.test_hadoop_rendering import SALT, TINY, cluster
@@ -61,7 +62,7 @@ def rig(built: Path) -> Iterator[Rig]:
         accounts=parts.accounts,
         directories=parts.directories,
         archives=tuple(
-            replace(one, url=one.url.replace("http://mirror", f"file://{built / 'mirror'}"), keep="")
+            replace(one, url=one.url.replace(f"http://{MIRROR}", f"file://{built / 'mirror'}"), keep="")
             for one in parts.archives
             if one.name.startswith("zeppelin")
         ),
