@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from ops.cloud import OpsError
 from ops.cluster import proxied
 from ops.notebook import Notebook
 from sandbox.namespaces import inside
@@ -26,6 +27,19 @@ def logged_in(cluster: Cluster, password: str = "") -> Iterator[Notebook]:
     with inside(LAYOUT.namespace), proxied(found) as server:
         server.login(found["notebook_user"], password or found["notebook_password"])
         yield server
+
+
+def ready(cluster: Cluster) -> None:
+    """Wait until the server answers: its node may have been rebooted before, or be gone."""
+
+    def answers() -> bool:
+        try:
+            with logged_in(cluster):
+                return True
+        except OpsError:
+            return False
+
+    until(answers)
 
 
 def note(server: Notebook, name: str) -> tuple[str, str]:

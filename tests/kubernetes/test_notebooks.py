@@ -13,7 +13,7 @@ from components.kubernetes.notebooks import NAME, NOTEBOOKS, SPARK_ACCOUNT
 from ops.cloud import OpsError
 from tests.conftest import ROWS
 from tests.kubernetes.cluster import DEBIAN, Cluster
-from tests.kubernetes.notebook import finished, logged_in, note, until
+from tests.kubernetes.notebook import finished, logged_in, note, ready, until
 
 PNG = b"\x89PNG\r\n\x1a\n"
 
@@ -30,7 +30,8 @@ def label(pod: dict[str, Any], name: str) -> str:
 
 @pytest.fixture(autouse=True)
 def nothing_else_runs(cluster: Cluster) -> Iterator[None]:
-    """Pods of other tests are gone, and none are left."""
+    """The server answers, also after its node was rebooted; pods of other tests are gone, and none are left."""
+    ready(cluster)
     until(lambda: not pods(cluster, gone=True))
     yield
     until(lambda: not pods(cluster, gone=True))
@@ -68,7 +69,7 @@ def test_a_server_that_was_killed_leaves_no_pods_and_has_its_notebooks_again(clu
         assert pods(cluster)
     cluster.kubectl("delete", "pod", "-n", NAME, "-l", f"app.kubernetes.io/name={NAME}", "--grace-period=0", "--force")
     until(lambda: not pods(cluster))
-    cluster.kubectl("rollout", "status", "-n", NAME, f"deployment/{NAME}", "--timeout=120s")
+    ready(cluster)
     with logged_in(cluster) as server:
         kept = server.call("GET", f"/notebook/{made}")["paragraphs"][0]
         assert f"rows {ROWS}" in kept["results"]["msg"][0]["data"]
@@ -106,7 +107,19 @@ def test_a_spark_setting_upgrades_the_release_and_restarts_no_server(cluster: Cl
 
 def test_more_room_for_notebooks_is_there_at_once(cluster: Cluster) -> None:
     running = ("get", "pods", "-n", NAME, "-o", "jsonpath={.items[*].metadata.uid}")
-    room = ("exec", "-n", NAME, f"deployment/{NAME}", "--", "df", "--output=size", "-BM", "/var/lib/zeppelin")
+    room = (
+        "exec",
+        "-n",
+        NAME,
+        f"deployment/{NAME}",
+        "-c",
+        "server",
+        "--",
+        "df",
+        "--output=size",
+        "-BM",
+        "/var/lib/zeppelin",
+    )
     before = cluster.kubectl(*running)
     assert cluster.kubectl(*room).split() == ["1M-blocks", "1024M"]
     cluster.stack.pulumi("config", "set", "--path", "gaia:notebook.size_gib", "2")

@@ -7,7 +7,7 @@ from sandbox.hosts.bounds import ControlGroup
 from sandbox.hosts.host import Host
 from tests.conftest import Sandbox
 from tests.kubernetes.cluster import CLOUD, LAYOUT, MASTER, WORKERS, Cluster, works
-from tests.kubernetes.notebook import logged_in, note
+from tests.kubernetes.notebook import logged_in, note, ready
 from tests.leftovers import everything
 
 
@@ -36,6 +36,7 @@ def test_fewer_workers_leave_nothing_of_the_others_though_their_pods_were_runnin
 def test_another_label_is_another_cluster_with_everything_that_was_in_the_first(cluster: Cluster) -> None:
     claims = [claim["metadata"]["name"] for claim in cluster.get("pvc", "-A")["items"]]
     assert claims
+    ready(cluster)  # it may have been on a worker that is gone
     with logged_in(cluster) as notebooks:
         kept, _ = note(notebooks, "kept")
     cluster.stack.pulumi("config", "set", "--path", "gaia:cluster.labels.boot_volume_size", "10")
@@ -46,7 +47,7 @@ def test_another_label_is_another_cluster_with_everything_that_was_in_the_first(
     found = cluster.get("pvc", "-A")["items"]
     assert [(one["metadata"]["name"], one["status"]["phase"]) for one in found] == [(name, "Bound") for name in claims]
     assert cluster.kubectl("get", "secrets", "-A", "-l", "owner=helm,status=deployed", "-o", "name").count("/") == 3
-    with logged_in(cluster) as notebooks:
+    with logged_in(cluster) as notebooks:  # `up` has waited for the server
         assert notebooks.call("GET", f"/notebook/{kept}")["name"] == "kept"
     cluster.stack.assert_unchanged()
 
