@@ -135,10 +135,18 @@ def labels(settings: Cluster) -> dict[str, str]:
     return found
 
 
-def inside(cluster: pulumi.Resource, parent: pulumi.Resource) -> pulumi.ResourceOptions:
+def inside(
+    cluster: pulumi.Resource, parent: pulumi.Resource, *, waits_for_pods: bool = False
+) -> pulumi.ResourceOptions:
     """The options of what is in the cluster: gone with it when that is destroyed, without being deleted one by one, and
-    made anew in a cluster that takes its place."""
-    return pulumi.ResourceOptions(parent=parent, deleted_with=cluster, replace_with=[cluster])
+    made anew in a cluster that takes its place.
+
+    Then what is in the old one is deleted in any order (`replace_with`): what Kubernetes lets go only after pods, and
+    pods after the driver that they mount by, would be waited for in vain. It goes with the cluster or stays.
+    """
+    return pulumi.ResourceOptions(
+        parent=parent, deleted_with=cluster, replace_with=[cluster], retain_on_delete=waits_for_pods
+    )
 
 
 def _timeouts(minutes: int) -> pulumi.CustomTimeouts:

@@ -78,7 +78,7 @@ class Notebooks(pulumi.ComponentResource):
         space = kubernetes.core.v1.Namespace(
             NAME,
             metadata={"name": NAME, "labels": {"pod-security.kubernetes.io/enforce": "baseline"}},
-            opts=child,
+            opts=inside(args.cluster, self, waits_for_pods=True),
         )
         volume = self._volume(space)
         self.login = first_login(args.settings.notebook.user, pulumi.ResourceOptions(parent=self))

@@ -147,9 +147,9 @@ class KubernetesPlatform(pulumi.ComponentResource):
     ) -> tuple[list[str], Notebooks]:
         """The notebook server, and a claim for each share of the config where its notebooks run."""
         own = pulumi.ResourceOptions(parent=self, providers=providers)
-        child = pulumi.ResourceOptions.merge(inside(cluster.cluster, self), own)
+        lasting = pulumi.ResourceOptions.merge(inside(cluster.cluster, self, waits_for_pods=True), own)
         namespace = kubernetes.core.v1.Namespace(
-            NOTEBOOKS, metadata={"name": NOTEBOOKS, "labels": RESTRICTED}, opts=child
+            NOTEBOOKS, metadata={"name": NOTEBOOKS, "labels": RESTRICTED}, opts=lasting
         )
         after: list[pulumi.Resource] = [drivers]
         mounts = []

@@ -39,12 +39,12 @@ class ShareVolume(pulumi.ComponentResource):
         super().__init__("gaia:kubernetes:ShareVolume", name, None, opts)
         self._args, self.claim = args, object_name(args.grant.share)
         child = inside(args.cluster, self)
-        # Volume and claim protect each other, and pods the claim: with their cluster they are deleted in any order
-        # (`replace_with`), and a volume before its claim would be waited for in vain. They go with the cluster or stay.
+        # Volume and claim protect each other, and pods the claim.
         # A share that grows is larger in its pods at once; the size of a volume that is there already only tells of it,
         # and Kubernetes lets nobody change a claim's.
         lasting = pulumi.ResourceOptions.merge(
-            child, pulumi.ResourceOptions(retain_on_delete=True, ignore_changes=["spec.capacity", "spec.resources"])
+            inside(args.cluster, self, waits_for_pods=True),
+            pulumi.ResourceOptions(ignore_changes=["spec.capacity", "spec.resources"]),
         )
         key = kubernetes.core.v1.Secret(
             name,
