@@ -5,6 +5,7 @@
 """
 
 import threading
+import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -29,6 +30,7 @@ from sandbox.layout import Layout
 LOG = log.getLogger(__name__)
 STATUS = fields.ClusterStatus
 DEFAULT_TIMEOUT = 60  # minutes: Magnum's default for create_timeout
+ANSWERED = 3  # seconds that an answer of Magnum's API may take on a busy machine
 HANDED_OVER = timedelta(seconds=30)  # in which a conductor makes node groups and certificates, or has been killed
 
 
@@ -102,11 +104,13 @@ class KubernetesDriver(driver.Driver):  # type: ignore[misc]
     @staticmethod
     def _forget(context: Any, cluster: Any) -> None:
         """Take it out of the tables. Magnum's own task takes the node groups out first: who asks for the cluster in
-        that moment is answered 400 (it has no master), which clients take for a failed deletion.
+        that moment is answered 400 (it has no master), which clients take for a failed deletion. So it is gone first,
+        and the groups when those are answered who had found it before.
         """
         groups = list(cluster.nodegroups)
         cert_manager.delete_certificates_from_cluster(cluster, context=context)
         cluster.destroy()
+        time.sleep(ANSWERED)
         for group in groups:
             group.destroy()
         raise loopingcall.LoopingCallDone
