@@ -37,8 +37,12 @@ def told(release: str, namespace: pulumi.Input[str], kubeconfig: pulumi.Input[st
     known = pulumi.Output.all(namespace, kubeconfig)
 
     async def tell(failed: pulumi.ErrorHookArgs) -> bool:
+        if failed.failed_operation == "delete":
+            return (
+                False  # where the cluster is being replaced, its kubeconfig is known only after everything is deleted
+            )
         where = await known.future()
-        if failed.failed_operation != "delete" and where and (said := await asyncio.to_thread(look, release, *where)):
+        if where and (said := await asyncio.to_thread(look, release, *where)):
             # not with the resource: the log waits for its URN, which the engine gives when it is made
             pulumi.log.error(f"release {release}:\n" + "\n".join(said))
         return False  # no second try

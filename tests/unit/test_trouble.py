@@ -124,6 +124,22 @@ def test_a_failed_release_says_it_once_and_is_not_tried_again(
     assert logged == (["release web:\n  pod a is not ready"] if found else [])
 
 
+def test_a_failed_deletion_does_not_wait_for_the_cluster_that_takes_the_place_of_this_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Its kubeconfig is not known before everything in the first is deleted: the engine would wait for the hook."""
+
+    class Unknown:
+        async def future(self) -> None:
+            await asyncio.sleep(60)
+
+    monkeypatch.setattr(pulumi.Output, "all", lambda *_: Unknown())
+    recorder = Recorder()
+    record(lambda: trouble.told("web", "default", "unknown"), recorder)
+    failed = pulumi.ErrorHookArgs(urn="", id="", name="web", type="", failed_operation="delete", errors=["timed out"])
+    assert asyncio.run(asyncio.wait_for(recorder.hooks["trouble-web"](failed), 5)) is False
+
+
 @pytest.mark.parametrize(
     ("revision", "ready", "gone"), [("old", False, ["db-0"]), ("old", True, []), ("new", False, [])]
 )
