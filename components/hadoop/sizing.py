@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from components.settings.hadoop import MIN_OVERHEAD, SPARK_MIN_HEAP, Sizing
+from components.settings.hadoop import Sizing
+from components.settings.spark import SPARK_MIN_HEAP, overhead_mib
 
-OVERHEAD_PER_CORE = 256  # above Spark's least: each core may run a Python worker
 # More than about five concurrent tasks of one JVM gain nothing from HDFS.
 MAX_EXECUTOR_CORES = 4
 GRAIN = 256
@@ -63,11 +63,6 @@ class Sizes:
 def reserved_mib(ram_mib: int) -> int:
     """RAM that stays with the system, ceph-fuse and the Hadoop daemons: 1 GiB and a 24th, in steps of 512 MiB."""
     return -(-(1024 + ram_mib // 24) // 512) * 512
-
-
-def overhead_mib(cores: int) -> int:
-    """What a container needs beside its JVM's heap: thread stacks, buffers, a Python worker for each core."""
-    return max(MIN_OVERHEAD, OVERHEAD_PER_CORE * cores)
 
 
 def compute(*, gateway: Flavor, master: Flavor, worker: Flavor, workers: int, overrides: Sizing | None = None) -> Sizes:

@@ -18,21 +18,12 @@ from components.hadoop.daemons import (
 from components.hadoop.hdfs import CORE_SITE, HDFS_SITE, SPARK_LOG
 from components.hadoop.ports import Port
 from components.hosts.bundle import Directory, File, Unit
+from components.log4j import log4j2_properties
 
 DEFAULTS, SPARK_ENV, LOG4J2 = (
     f"{SPARK_CONF}/{name}" for name in ("spark-defaults.conf", "spark-env.sh", "log4j2.properties")
 )
 HISTORY = f"{SPARK_CONF}/history.conf"
-
-LOG4J2_PROPERTIES = """\
-rootLogger.level = warn
-rootLogger.appenderRef.stderr.ref = console
-appender.console.type = Console
-appender.console.name = console
-appender.console.target = SYSTEM_ERR
-appender.console.layout.type = PatternLayout
-appender.console.layout.pattern = %p %c{1}: %m%n%ex
-"""
 
 
 def local_directory(cluster: Cluster) -> str:
@@ -117,7 +108,7 @@ def gateway_configuration(cluster: Cluster) -> tuple[File, ...]:
     return (
         File(path=DEFAULTS, content=text.spark_properties(defaults(cluster))),
         File(path=SPARK_ENV, content=environment),
-        File(path=LOG4J2, content=LOG4J2_PROPERTIES),
+        File(path=LOG4J2, content=log4j2_properties("warn")),
     )
 
 
@@ -131,7 +122,7 @@ def history_configuration(cluster: Cluster) -> tuple[File, ...]:
     }
     return (
         File(path=HISTORY, content=text.spark_properties(settings)),
-        File(path=LOG4J2, content=LOG4J2_PROPERTIES),
+        File(path=LOG4J2, content=log4j2_properties("warn")),
     )
 
 

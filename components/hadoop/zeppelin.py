@@ -6,6 +6,7 @@ environment with Spark on its path. Who may log in: `logins.py`.
 
 from __future__ import annotations
 
+from components import log4j
 from components.hadoop import interpreters, logins, text
 from components.hadoop.cluster import Cluster
 from components.hadoop.daemons import (
@@ -20,7 +21,7 @@ from components.hadoop.daemons import (
 )
 from components.hadoop.ports import Port
 from components.hosts.bundle import Directory, File, Unit
-from components.notebook import log4j, shiro
+from components.notebook import shiro
 
 SITE, SHIRO, LOG4J, LOG4J2 = "zeppelin-site.xml", "shiro.ini", "log4j.properties", "log4j2.properties"
 START = f"{PROGRAMS}/zeppelin-server"
@@ -91,7 +92,7 @@ def configuration(cluster: Cluster) -> tuple[File, ...]:
         File(path=f"{directory}/{SITE}", content=text.hadoop_xml(site(cluster))),
         File(path=f"{directory}/{SHIRO}", content=shiro.ini(logins.REALM), mode="0640", group=ZEPPELIN),
         File(path=f"{directory}/{LOG4J}", content=log4j.LOG4J_PROPERTIES),
-        File(path=f"{directory}/{LOG4J2}", content=log4j.LOG4J2_PROPERTIES),
+        File(path=f"{directory}/{LOG4J2}", content=log4j.log4j2_properties("info")),
         File(path=ENVIRONMENT_FILE, content=text.environment(environment(cluster))),
         File(path=START, content=text.on_host("zeppelin_server.sh"), mode="0755"),
         *interpreters.files(cluster),

@@ -15,13 +15,14 @@ from typing import Any
 import pulumi
 import pulumi_kubernetes as kubernetes
 
+from components import log4j
 from components.kubernetes.charts import ReleaseArgs, release
 from components.kubernetes.cluster import inside
 from components.kubernetes.volumes import ShareVolume, ShareVolumeArgs
-from components.notebook import log4j, shiro
+from components.notebook import shiro
 from components.notebook.login import Login, first_login
-from components.settings.hadoop import MIN_OVERHEAD
 from components.settings.kubernetes import Kubernetes
+from components.settings.spark import overhead_mib
 from components.storage.shares import OwnShare, OwnShareArgs
 
 NAME = "zeppelin"  # of the release, its namespace, its Service
@@ -29,7 +30,6 @@ NOTEBOOKS = "notebooks"  # the namespace of what astronomers run
 SPARK_ACCOUNT = "spark"
 LOGINS = "/etc/zeppelin-logins/realm.properties"
 PROGRAMS = Path(__file__).parent.parent
-OVERHEAD_PER_CORE = 256  # MiB of an executor beside its heap: each core may run a Python worker
 # Whatever a notebook asks for, it gets no root, no part of a node and no privilege.
 RESTRICTED = {"pod-security.kubernetes.io/enforce": "restricted"}
 # What runs in a notebook may ask the cluster for pods, but not to be reached from outside.
@@ -138,7 +138,7 @@ def configuration(settings: Kubernetes) -> dict[str, str]:
     return {
         "shiro.ini": shiro.ini(LOGINS),
         "log4j.properties": log4j.LOG4J_PROPERTIES,
-        "log4j2.properties": log4j.LOG4J2_PROPERTIES,
+        "log4j2.properties": log4j.log4j2_properties("info"),
         "interpreters.json": json.dumps(interpreters(settings), indent=1) + "\n",
         "interpreters.py": (PROGRAMS / "on_host/zeppelin_interpreters.py").read_text(encoding="utf-8"),
         "prepare.py": (PROGRAMS / "in_pod/prepare_zeppelin.py").read_text(encoding="utf-8"),
@@ -181,12 +181,11 @@ def driver_heap(settings: Kubernetes) -> str:
 def spark_defaults(settings: Kubernetes) -> dict[str, str]:
     """Lines of spark-defaults.conf: sizes by the settings; the deployment's own lines win. Pure."""
     executors = settings.notebook.executors
-    overhead = max(MIN_OVERHEAD, OVERHEAD_PER_CORE * executors.cores)
     return {
         "spark.driver.memory": driver_heap(settings),
         "spark.executor.cores": str(executors.cores),
-        "spark.executor.memory": f"{executors.memory_mib - overhead}m",
-        "spark.executor.memoryOverhead": f"{overhead}m",
+        "spark.executor.memory": f"{executors.heap_mib}m",
+        "spark.executor.memoryOverhead": f"{overhead_mib(executors.cores)}m",
         "spark.dynamicAllocation.maxExecutors": str(executors.most),
         "spark.pyspark.python": "python3",
     } | settings.spark

@@ -74,20 +74,10 @@ def _as_written(values: Any) -> Any:
     return {key: value if isinstance(value, str) else json.dumps(value) for key, value in values.items()}
 
 
-def _spark(settings: dict[str, str]) -> dict[str, str]:
-    for key, value in settings.items():
-        if not re.fullmatch(r"spark\.\S+", key):
-            raise ValueError(f"{key!r} is no setting of Spark: their names begin with 'spark.'")
-        if "\n" in value:
-            raise ValueError(f"{key} has more than one line: spark-defaults.conf has one for each setting")
-    return settings
-
-
 MountPoint = Annotated[str, AfterValidator(_mount)]
 Name = Annotated[str, AfterValidator(_name)]
 Sha512 = Annotated[str, AfterValidator(_sha512)]
 Texts = Annotated[dict[str, str], BeforeValidator(_as_written)]  # for programs that want the text of any value
-SparkSettings = Annotated[Texts, AfterValidator(_spark)]  # lines of spark-defaults.conf
 Url = Annotated[str, AfterValidator(_url)]
 
 

@@ -6,13 +6,11 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from components.settings.base import Model, Name, Sha512, SparkSettings, Url
+from components.settings.base import Model, Name, Sha512, Url
 from components.settings.common import Deployment, Image, Operator, operator_conflicts
+from components.settings.spark import MIN_OVERHEAD, SPARK_MIN_HEAP, SparkSettings
 
 DEFAULT_REPLICATION = 2
-# Spark refuses a JVM of less than 1.5 times its 300 MiB of reserved memory (UnifiedMemoryManager).
-SPARK_MIN_HEAP = 450
-MIN_OVERHEAD = 384  # MiB; Spark's spark.executor.minMemoryOverhead
 
 
 class HostsOfRole(Model):

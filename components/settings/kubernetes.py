@@ -7,8 +7,9 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
-from components.settings.base import Model, Name, SparkSettings, Texts
+from components.settings.base import Model, Name, Texts
 from components.settings.common import Deployment
+from components.settings.spark import SPARK_MIN_HEAP, SparkSettings, overhead_mib
 
 # What Magnum names its own groups, or a group of that role.
 MAGNUM_GROUPS = frozenset(("master", "worker", "default-master", "default-worker"))
@@ -169,6 +170,21 @@ class Executors(Model):
     cores: int = Field(2, ge=1, le=128, description="tasks at a time in one of them")
     memory_mib: int = Field(4096, ge=1024, description="all that one may take: heap and Python workers")
     most: int = Field(4, ge=1, le=1000, description="of one notebook")
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        least = SPARK_MIN_HEAP + overhead_mib(self.cores)
+        if self.memory_mib < least:
+            raise ValueError(
+                f"memory_mib is {self.memory_mib}, must be {least} or more with {self.cores} cores: "
+                f"Spark's least heap, and {overhead_mib(self.cores)} MiB beside it"
+            )
+        return self
+
+    @property
+    def heap_mib(self) -> int:
+        """What of its memory is the heap's."""
+        return self.memory_mib - overhead_mib(self.cores)
 
 
 class Notebooks(Model):

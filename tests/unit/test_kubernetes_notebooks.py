@@ -33,6 +33,10 @@ def parsed(**changed: Any) -> Kubernetes:
         ({"images": {"sprak": "apache/spark:1"}}, "images.sprak is not a known key"),
         ({"notebook": {"idle_min": 0}}, "notebook.idle_min input should be greater than or equal to 1; is 0"),
         ({"notebook": {"driver": {"memory_mib": 64}}}, "notebook.driver.memory_mib input should be greater"),
+        (
+            {"notebook": {"executors": {"cores": 8, "memory_mib": 2048}}},
+            "notebook.executors memory_mib is 2048, must be 2498",
+        ),
         ({"notebook": {"executors": {"count": 2}}}, "notebook.executors.count is not a known key"),
         ({"spark": {"executor.memory": "1g"}}, "spark 'executor.memory' is no setting of Spark"),
     ],
