@@ -76,7 +76,7 @@ class KubernetesPlatform(pulumi.ComponentResource):
                 ),
                 pulumi.ResourceOptions(parent=self, providers=[in_cluster]),
             )
-            claims, notebooks = self._notebooks(settings, noted, data, cluster, [in_cluster, provider], drivers)
+            claims, notebooks = self._notebooks(settings, noted, data, cluster, in_cluster, drivers)
             self.exports |= {
                 "storage_class": drivers.storage_class,
                 "claims": dict.fromkeys(claims, NOTEBOOKS),
@@ -142,11 +142,11 @@ class KubernetesPlatform(pulumi.ComponentResource):
         noted: record.Record,
         data: cloud.Entry,
         cluster: MagnumCluster,
-        providers: list[pulumi.ProviderResource],
+        in_cluster: kubernetes.Provider,
         drivers: ShareDrivers,
     ) -> tuple[list[str], Notebooks]:
         """The notebook server, and a claim for each share of the config where its notebooks run."""
-        own = pulumi.ResourceOptions(parent=self, providers=providers)
+        own = pulumi.ResourceOptions(parent=self, providers=[in_cluster])
         lasting = pulumi.ResourceOptions.merge(inside(cluster.cluster, self, waits_for_pods=True), own)
         namespace = kubernetes.core.v1.Namespace(
             NOTEBOOKS, metadata={"name": NOTEBOOKS, "labels": RESTRICTED}, opts=lasting

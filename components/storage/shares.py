@@ -87,19 +87,10 @@ class ShareGrant(pulumi.ComponentResource):
         share = openstack.sharedfilesystem.get_share_output(
             name=args.share, opts=pulumi.InvokeOutputOptions(provider=args.data_provider, parent=self)
         )
-        access = openstack.sharedfilesystem.ShareAccess(
-            name,
-            share_id=share.id,
-            access_type="cephx",
-            access_to=self.identity,
-            access_level=args.mode,
-            opts=pulumi.ResourceOptions(
-                parent=self, provider=args.data_provider, additional_secret_outputs=["accessKey"]
-            ),
-        )
+        child = pulumi.ResourceOptions(parent=self, provider=args.data_provider)
         self.size = share.size
         self.location = share.export_locations.apply(lambda found: found[0].path)
-        self.key = secret(access.access_key)
+        self.key = _access(name, share.id, self.identity, self.mode, child)
         self.register_outputs({"identity": self.identity})
 
 
@@ -157,27 +148,10 @@ class OwnShare(pulumi.ComponentResource):
         child = pulumi.ResourceOptions(parent=self)
         self.share = args.name
         self.identity = cephx_identity(args.deployment, args.project_id, args.name, self.mode)
-        share = openstack.sharedfilesystem.Share(
-            name,
-            name=args.name,
-            share_proto=MANILA_PROTOCOL,
-            share_type=args.share_type,
-            size=args.size,
-            description=args.description,
-            # Manila writes keys of its own into it (__mount_options)
-            opts=pulumi.ResourceOptions.merge(child, pulumi.ResourceOptions(ignore_changes=["metadata"])),
-        )
-        access = openstack.sharedfilesystem.ShareAccess(
-            name,
-            share_id=share.id,
-            access_type="cephx",
-            access_to=self.identity,
-            access_level=self.mode,
-            opts=pulumi.ResourceOptions.merge(child, pulumi.ResourceOptions(additional_secret_outputs=["accessKey"])),
-        )
+        share = _share(name, args.name, args.size, args.share_type, args.description, child)
         self.size = share.size
         self.location = share.export_locations.apply(lambda found: str(found[0].path))
-        self.key = secret(access.access_key)
+        self.key = _access(name, share.id, self.identity, self.mode, child)
         self.register_outputs({"identity": self.identity})
 
 
@@ -198,20 +172,41 @@ class Catalogue(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: CatalogueArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("gaia:storage:Catalogue", name, None, opts)
-        share = openstack.sharedfilesystem.Share(
-            name,
-            name=args.name,
-            share_proto=MANILA_PROTOCOL,
-            share_type=args.share_type,
-            size=args.size,
-            description="Gaia catalogue, read-only for deployments",
-            opts=pulumi.ResourceOptions(
-                parent=self,
-                protect=True,
-                retain_on_delete=True,
-                # Manila writes keys of its own into it (__mount_options)
-                ignore_changes=["metadata"],
-            ),
-        )
+        lasting = pulumi.ResourceOptions(parent=self, protect=True, retain_on_delete=True)
+        description = "Gaia catalogue, read-only for deployments"
+        share = _share(name, args.name, args.size, args.share_type, description, lasting)
         self.share_id = share.id
         self.register_outputs({"shareId": share.id})
+
+
+def _share(
+    name: str, called: str, size: int, share_type: str, description: str, opts: pulumi.ResourceOptions
+) -> openstack.sharedfilesystem.Share:
+    """A CephFS share that Manila calls so. `size` in GiB."""
+    # Manila writes keys of its own into the metadata (__mount_options)
+    own = pulumi.ResourceOptions(ignore_changes=["metadata"])
+    return openstack.sharedfilesystem.Share(
+        name,
+        name=called,
+        share_proto=MANILA_PROTOCOL,
+        share_type=share_type,
+        size=size,
+        description=description,
+        opts=pulumi.ResourceOptions.merge(opts, own),
+    )
+
+
+def _access(
+    name: str, share_id: pulumi.Input[str], identity: str, level: str, opts: pulumi.ResourceOptions
+) -> pulumi.Output[str]:
+    """A cephx identity's access to a share, `ro` or `rw`; its key."""
+    own = pulumi.ResourceOptions(additional_secret_outputs=["accessKey"])
+    access = openstack.sharedfilesystem.ShareAccess(
+        name,
+        share_id=share_id,
+        access_type="cephx",
+        access_to=identity,
+        access_level=level,
+        opts=pulumi.ResourceOptions.merge(opts, own),
+    )
+    return secret(access.access_key)
