@@ -24,6 +24,14 @@ MASTER, WORKERS = "master-0", ("node-0", "node-1")
 IMAGE = "registry.k8s.io/pause:3.10.1"
 NODE_PROGRAMS = {"/usr": "/usr", "/bin": "/usr/bin", "/lib": "/usr/lib", "/lib64": "/usr/lib64"}
 DEBIAN = "docker.io/library/debian:bookworm"  # of the sandbox's registry
+# What Pod Security's level `restricted` asks of a container
+RESTRICTED: dict[str, Any] = {
+    "allowPrivilegeEscalation": False,
+    "capabilities": {"drop": ["ALL"]},
+    "runAsNonRoot": True,
+    "runAsUser": 1000,
+    "seccompProfile": {"type": "RuntimeDefault"},
+}
 LIMIT = 180  # seconds for anything, on a machine that others use as well
 
 

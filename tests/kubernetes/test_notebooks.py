@@ -12,7 +12,7 @@ import pytest
 from components.kubernetes.notebooks import NAME, NOTEBOOKS, SPARK_ACCOUNT
 from ops.cloud import OpsError
 from tests.conftest import ROWS
-from tests.kubernetes.cluster import DEBIAN, Cluster
+from tests.kubernetes.cluster import DEBIAN, RESTRICTED, Cluster
 from tests.kubernetes.notebook import finished, logged_in, note, ready, until
 
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -22,6 +22,11 @@ def pods(cluster: Cluster, *, gone: bool = False) -> list[dict[str, Any]]:
     """Those of notebooks; with `gone`, those too that are being deleted."""
     found = cluster.get("pods", "-n", NOTEBOOKS)["items"]
     return [pod for pod in found if gone or "deletionTimestamp" not in pod["metadata"]]
+
+
+def servers(cluster: Cluster) -> str:
+    """Which pod is the server: another one after a restart."""
+    return cluster.kubectl("get", "pods", "-n", NAME, "-o", "jsonpath={.items[*].metadata.uid}")
 
 
 def label(pod: dict[str, Any], name: str) -> str:
@@ -77,8 +82,7 @@ def test_a_server_that_was_killed_leaves_no_pods_and_has_its_notebooks_again(clu
 
 
 def test_a_new_password_counts_without_a_restart(cluster: Cluster) -> None:
-    running = ("get", "pods", "-n", NAME, "-o", "jsonpath={.items[*].metadata.uid}")
-    before, old = cluster.kubectl(*running), cluster.stack.outputs()["notebook_password"]
+    before, old = servers(cluster), cluster.stack.outputs()["notebook_password"]
     cluster.stack.pulumi("config", "set", "--secret", "gaia:notebook_password", "another long password")
     cluster.up()
 
@@ -91,54 +95,34 @@ def test_a_new_password_counts_without_a_restart(cluster: Cluster) -> None:
 
     until(refused)
     with logged_in(cluster, "another long password"):
-        assert cluster.kubectl(*running) == before
+        assert servers(cluster) == before
     assert "another long password" not in cluster.stack.state()
 
 
 def test_a_spark_setting_upgrades_the_release_and_restarts_no_server(cluster: Cluster) -> None:
-    running = ("get", "pods", "-n", NAME, "-o", "jsonpath={.items[*].metadata.uid}")
-    before = cluster.kubectl(*running)
+    before = servers(cluster)
     cluster.stack.pulumi("config", "set", "--path", 'gaia:spark["spark.sql.shuffle.partitions"]', "7")
     cluster.up()
     settings = cluster.get("configmap", "-n", NOTEBOOKS, f"{NAME}-spark")["data"]["spark-defaults.conf"]
     assert "spark.sql.shuffle.partitions 7" in settings
-    assert cluster.kubectl(*running) == before
+    assert servers(cluster) == before
 
 
 def test_more_room_for_notebooks_is_there_at_once(cluster: Cluster) -> None:
-    running = ("get", "pods", "-n", NAME, "-o", "jsonpath={.items[*].metadata.uid}")
-    room = (
-        "exec",
-        "-n",
-        NAME,
-        f"deployment/{NAME}",
-        "-c",
-        "server",
-        "--",
-        "df",
-        "--output=size",
-        "-BM",
-        "/var/lib/zeppelin",
-    )
-    before = cluster.kubectl(*running)
+    inside = ("exec", "-n", NAME, f"deployment/{NAME}", "-c", "server", "--")
+    room = (*inside, "df", "--output=size", "-BM", "/var/lib/zeppelin")
+    before = servers(cluster)
     assert cluster.kubectl(*room).split() == ["1M-blocks", "1024M"]
     cluster.stack.pulumi("config", "set", "--path", "gaia:notebook.size_gib", "2")
     cluster.up()
     cluster.stack.assert_unchanged()
     cluster.until(lambda said: said.split() == ["1M-blocks", "2048M"], *room)
-    assert cluster.kubectl(*running) == before
+    assert servers(cluster) == before
 
 
 # ---- what notebooks may do with the cluster
 SPARK = f"system:serviceaccount:{NOTEBOOKS}:{SPARK_ACCOUNT}"
 SERVER = f"system:serviceaccount:{NAME}:{NAME}"
-RESTRICTED: dict[str, Any] = {
-    "allowPrivilegeEscalation": False,
-    "capabilities": {"drop": ["ALL"]},
-    "runAsNonRoot": True,
-    "runAsUser": 1000,
-    "seccompProfile": {"type": "RuntimeDefault"},
-}
 
 
 def pod(namespace: str = NOTEBOOKS, container: dict[str, Any] | None = None, **spec: Any) -> dict[str, Any]:

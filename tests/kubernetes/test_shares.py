@@ -17,28 +17,24 @@ from sandbox.layout import Port
 from sandbox.namespaces import inside
 from sandbox.services.api import Api
 from tests.conftest import SHARE
-from tests.kubernetes.cluster import CLOUD, DEBIAN, LAYOUT, STACK, WORKERS, Cluster
+from tests.kubernetes.cluster import CLOUD, DEBIAN, LAYOUT, RESTRICTED, STACK, WORKERS, Cluster
 
 PODS = ("pod-0", "pod-1")  # one on each worker
-ACCOUNT = {"runAsUser": 1000, "runAsGroup": 1000, "fsGroup": 1000, "runAsNonRoot": True}
+ENFORCED = "pod-security.kubernetes.io/enforce"
 PATIENCE = 60  # seconds for Manila to have what it should
 
 
-def start(cluster: Cluster, name: str, node: str, volume: dict[str, Any]) -> None:
-    """A pod on this node, as notebooks may have them, that has the volume in /share; waits until it runs."""
+def start(cluster: Cluster, name: str, node: str, volume: dict[str, Any], *, root: bool = False) -> None:
+    """A pod on this node, as notebooks may have them unless it is root's, with the volume in /share; until it runs."""
     container = {
         "name": "main",
         "image": DEBIAN,
         "command": ["sleep", "infinity"],
         "volumeMounts": [{"name": "share", "mountPath": "/share"}],
-        "securityContext": {
-            "allowPrivilegeEscalation": False,
-            "capabilities": {"drop": ["ALL"]},
-            "seccompProfile": {"type": "RuntimeDefault"},
-        },
+        "securityContext": {} if root else RESTRICTED,
     }
     spec = {
-        "securityContext": ACCOUNT,
+        "securityContext": {} if root else {"runAsGroup": 1000, "fsGroup": 1000},
         "nodeSelector": {"kubernetes.io/hostname": cluster.node(node)},
         "terminationGracePeriodSeconds": 1,
         "containers": [container],
@@ -82,9 +78,16 @@ def until_made(sizes: list[int]) -> None:
 
 @pytest.fixture
 def readers(cluster: Cluster, filled: str) -> Iterator[tuple[str, ...]]:
-    """A pod on each worker that has the catalogue; the second does not say that it only reads."""
-    for pod, node in zip(PODS, WORKERS, strict=True):
-        start(cluster, pod, node, of_claim(filled, read_only=pod == PODS[0]))
+    """A pod on each worker that has the catalogue; the second does not say that it only reads.
+
+    They are root's, whom the files' modes do not keep from writing: what refuses is what is tested.
+    """
+    cluster.kubectl("label", "namespace", NOTEBOOKS, f"{ENFORCED}=privileged", "--overwrite")
+    try:
+        for pod, node in zip(PODS, WORKERS, strict=True):
+            start(cluster, pod, node, of_claim(filled, read_only=pod == PODS[0]), root=True)
+    finally:
+        cluster.kubectl("label", "namespace", NOTEBOOKS, f"{ENFORCED}=restricted", "--overwrite")
     yield PODS
     delete(cluster, "pod", *PODS)
 
