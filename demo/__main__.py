@@ -91,7 +91,7 @@ def up(stack: str = STACK) -> None:
     what = "a Magnum cluster, shares, Zeppelin" if kubernetes else "network, hosts, HDFS, YARN, Spark, Zeppelin"
     with phases.phase("up", f"Stack {stack}: {what}"):
         pulumi_up(stack)
-    with phases.phase("job", "A Spark job over the catalogue in a notebook paragraph"):
+    with phases.phase("job", "A Spark job over the catalogue, and a notebook paragraph"):
         cloud(PYTHON, "-m", "ops", "smoke", "-s", stack, "--png", str(PNG))
     print(f"\n{phases}\n\nPicture:  {PNG.relative_to(ROOT)}\n\nPages, on this machine's own loopback:", flush=True)
     outputs = json.loads(said("pulumi", "stack", "output", "--stack", stack, "--json"))

@@ -38,7 +38,7 @@ sys.argv = ["sky.py", "--catalogue", "{catalogue}", "--png", "/tmp/sky.png"]
 told = io.StringIO()
 with contextlib.redirect_stdout(told), contextlib.redirect_stderr(told):
     status = job.main()
-print("sky says: " + told.getvalue().strip().splitlines()[-1])
+print("{said}" + told.getvalue().strip().splitlines()[-1])
 assert status == 0
 drawn = base64.b64encode(open("/tmp/sky.png", "rb").read()).decode()
 print('%html <img width="100%" src="data:image/png;base64,' + drawn + '">')
@@ -81,7 +81,7 @@ def picture(found: dict[str, Any], catalogue: str, png: Path) -> str:
     with proxied(found) as notebook:
         notebook.login(found["notebook_user"], found["notebook_password"])
         source = base64.b64encode(JOB.read_bytes()).decode()
-        result = notebook.run(SKY.format(source=source, catalogue=catalogue))
+        result = notebook.run(SKY.format(source=source, catalogue=catalogue, said=SAID))
     drawn = re.search(r'src="data:image/png;base64,([^"]+)"', result.text)
     said, printed = result.text[: drawn.start() if drawn else None], re.search(rf"^{SAID}(.+)$", result.text, re.M)
     if result.status != "SUCCESS" or not drawn or not printed:
@@ -94,12 +94,14 @@ def picture(found: dict[str, Any], catalogue: str, png: Path) -> str:
 def smoke(stack: str, catalogue: str, png: Path) -> list[str]:
     """The checks of a stack's platform; a line for the operator for each, with its seconds."""
     found = outputs(stack)
-    checks: dict[str, Callable[[], str]] = {
-        "Spark job": lambda: job(found, catalogue, png),
-        "notebook paragraph": lambda: paragraph(found),
-    }
+    checks: dict[str, Callable[[], str]]
     if "kubeconfig" in found:
         checks = {"notebook paragraph with a Spark of its own": lambda: picture(found, catalogue, png)}
+    else:
+        checks = {
+            "Spark job": lambda: job(found, catalogue, png),
+            "notebook paragraph": lambda: paragraph(found),
+        }
     lines = []
     for what, act in checks.items():
         begun = time.monotonic()

@@ -68,14 +68,14 @@ class PodImages:
         """All images, as an OCI image layout."""
         layout = oci.ImageLayout(directory)
         layers = {name: layout.base(self._base(name)) for name in BASES}
-        layers |= {name: self._layer(layout, name) for name in content.LAYERS}
+        layers |= {name: self._layer(layout, directory, name) for name in content.LAYERS}
         for image in self._images:
             below = (image.base, *image.layers) if image.base else ()
             layout.add(image, found, *(layers[name] for name in below))
 
-    def _layer(self, layout: oci.ImageLayout, name: str) -> oci.Descriptor:
-        with TemporaryDirectory(dir=self._directory) as directory:
-            root = Path(directory)
+    def _layer(self, layout: oci.ImageLayout, directory: Path, name: str) -> oci.Descriptor:
+        with TemporaryDirectory(dir=directory) as draft:  # with the layout it is removed after a build that was killed
+            root = Path(draft)
             content.LAYERS[name](self._layout, root, self._versions)
             files = (path for path in root.rglob("*") if path.is_file())
             return layout.layer({str(path.relative_to(root)): path for path in files})
