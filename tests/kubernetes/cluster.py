@@ -93,7 +93,7 @@ class Cluster:
         """Wait until kubectl, which may fail meanwhile, prints what is wanted."""
         end = time.monotonic() + LIMIT
         while not wanted(said := self.kubectl(*words, check=False)):
-            assert time.monotonic() < end, f"kubectl {' '.join(words)} says {said!r}: {self.consoles()}"
+            assert time.monotonic() < end, f"kubectl {' '.join(words)} says {said!r}\n{self.trouble()}"
             time.sleep(0.5)
 
     def until_says(self, what: str, *words: str) -> None:
@@ -114,11 +114,17 @@ class Cluster:
         count = "jsonpath={.status.readyReplicas}"
         self.until_says("1", "get", "deployment", "coredns", "-n", "kube-system", "-o", count)
 
-    def consoles(self) -> str:
-        """The end of what the nodes said, for a failure's message."""
+    def trouble(self) -> str:
+        """For a failure's message: what the cluster warns of, the pods that are not ready, the nodes' last lines."""
+        asked = {
+            "warnings": ("get", "events", "-A", "--field-selector=type!=Normal", "--sort-by=.lastTimestamp"),
+            "pods": ("get", "pods", "-A", "-o", "wide"),
+        }
+        parts = [(what, self.kubectl(*words, check=False).splitlines()[-40:]) for what, words in asked.items()]
         ask = {"os-getConsoleOutput": {"length": 15}}
-        said = {n: self._nova("POST", f"/v2.1/servers/{i}/action", ask)["output"] for n, i in self.servers.items()}
-        return "\n".join(f"{name}: {output}" for name, output in said.items())
+        for name, server in self.servers.items():
+            parts.append((name, self._nova("POST", f"/v2.1/servers/{server}/action", ask)["output"].splitlines()))
+        return "\n".join(f"-- {what}\n" + "\n".join(lines) for what, lines in parts)
 
 
 def deployment(name: str, node: str, command: str, limit: str = "128Mi") -> dict[str, Any]:

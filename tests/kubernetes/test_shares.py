@@ -21,6 +21,7 @@ from tests.kubernetes.cluster import CLOUD, DEBIAN, LAYOUT, RESTRICTED, STACK, W
 
 PODS = ("pod-0", "pod-1")  # one on each worker
 ENFORCED = "pod-security.kubernetes.io/enforce"
+CLAIM = "ours"
 PATIENCE = 60  # seconds for Manila to have what it should
 
 
@@ -76,8 +77,17 @@ def until_made(sizes: list[int]) -> None:
         time.sleep(0.5)
 
 
+@pytest.fixture(autouse=True)
+def gone_afterwards(cluster: Cluster) -> Iterator[None]:
+    """No test finds another's pods and claims, nor what those keep in Manila, also after one that failed."""
+    yield
+    delete(cluster, "pod", *PODS)
+    delete(cluster, "pvc", CLAIM)
+    until_made([])
+
+
 @pytest.fixture
-def readers(cluster: Cluster, filled: str) -> Iterator[tuple[str, ...]]:
+def readers(cluster: Cluster, filled: str) -> tuple[str, ...]:
     """A pod on each worker that has the catalogue; the second does not say that it only reads.
 
     They are root's, whom the files' modes do not keep from writing: what refuses is what is tested.
@@ -88,8 +98,7 @@ def readers(cluster: Cluster, filled: str) -> Iterator[tuple[str, ...]]:
             start(cluster, pod, node, of_claim(filled, read_only=pod == PODS[0]), root=True)
     finally:
         cluster.kubectl("label", "namespace", NOTEBOOKS, f"{ENFORCED}=restricted", "--overwrite")
-    yield PODS
-    delete(cluster, "pod", *PODS)
+    return PODS
 
 
 def test_the_catalogue_is_read_on_two_nodes_at_once_and_written_on_none(
@@ -110,18 +119,18 @@ def test_the_catalogue_is_there_again_after_its_node_was_rebooted(cluster: Clust
 
 
 def test_a_claim_gets_a_share_of_manilas_that_two_nodes_write_and_that_goes_with_it(cluster: Cluster) -> None:
-    metadata = {"name": "ours", "namespace": NOTEBOOKS}
+    metadata = {"name": CLAIM, "namespace": NOTEBOOKS}
     cluster.apply({"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": metadata, "spec": claim()})
     for pod, node in zip(PODS, WORKERS, strict=True):
-        start(cluster, pod, node, of_claim("ours"))
+        start(cluster, pod, node, of_claim(CLAIM))
         run(cluster, pod, "hostname >> /share/seen")
     assert made_by_claims() == [1]
     assert run(cluster, PODS[0], "cat /share/seen").splitlines() == list(PODS)
     grown = json.dumps({"spec": {"resources": {"requests": {"storage": "2Gi"}}}})
-    cluster.kubectl("patch", "-n", NOTEBOOKS, "pvc", "ours", "-p", grown)
+    cluster.kubectl("patch", "-n", NOTEBOOKS, "pvc", CLAIM, "-p", grown)
     until_made([2])
     delete(cluster, "pod", *PODS)
-    delete(cluster, "pvc", "ours")
+    delete(cluster, "pvc", CLAIM)
     until_made([])
 
 
