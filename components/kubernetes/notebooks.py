@@ -18,12 +18,12 @@ import pulumi_kubernetes as kubernetes
 from components import log4j
 from components.kubernetes.charts import ReleaseArgs, release
 from components.kubernetes.cluster import inside
-from components.kubernetes.volumes import ShareVolume, ShareVolumeArgs
+from components.kubernetes.volumes import ShareVolume, own_volume
 from components.notebook import shiro
 from components.notebook.login import Login, first_login
 from components.settings.kubernetes import Kubernetes
 from components.settings.spark import overhead_mib
-from components.storage.shares import OwnShare, OwnShareArgs
+from components.storage.shares import OwnShareArgs
 
 NAME = "zeppelin"  # of the release, its namespace, its Service
 NOTEBOOKS = "notebooks"  # the namespace of what astronomers run
@@ -110,27 +110,18 @@ class Notebooks(pulumi.ComponentResource):
         self.register_outputs({"service": self.service})
 
     def _volume(self, space: kubernetes.core.v1.Namespace) -> ShareVolume:
-        """Where the notebooks are kept: a cluster that takes the place of this one finds them there."""
+        """Where the notebooks are kept."""
         args = self._args
-        share = OwnShare(
-            NOTEBOOKS,
-            OwnShareArgs(
-                name=f"{args.deployment}-notebooks",
-                size=args.settings.notebook.size_gib,
-                share_type=args.settings.share_type,
-                description=f"The notebooks of {args.deployment}",
-                deployment=args.deployment,
-                project_id=args.project_id,
-            ),
-            pulumi.ResourceOptions(parent=self),
+        share = OwnShareArgs(
+            name=f"{args.deployment}-notebooks",
+            size=args.settings.notebook.size_gib,
+            share_type=args.settings.share_type,
+            description=f"The notebooks of {args.deployment}",
+            deployment=args.deployment,
+            project_id=args.project_id,
         )
-        volume = ShareVolumeArgs(
-            cluster=args.cluster,
-            grant=share,
-            namespace=space.metadata["name"],
-            mounter=args.settings.mounter,
-        )
-        return ShareVolume(NOTEBOOKS, volume, pulumi.ResourceOptions(parent=self))
+        parent = pulumi.ResourceOptions(parent=self)
+        return own_volume(NOTEBOOKS, share, args.cluster, space.metadata["name"], args.settings.mounter, parent)
 
 
 def configuration(settings: Kubernetes) -> dict[str, str]:

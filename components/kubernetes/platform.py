@@ -13,6 +13,7 @@ import pulumi_tls as tls
 from components import cloud, record
 from components.kubernetes.cluster import MagnumCluster, MagnumClusterArgs, inside
 from components.kubernetes.drivers import ShareDrivers, ShareDriversArgs
+from components.kubernetes.drupal import WebSite, WebSiteArgs
 from components.kubernetes.notebooks import NOTEBOOKS, RESTRICTED, Mount, Notebooks, NotebooksArgs
 from components.kubernetes.volumes import ShareVolume, ShareVolumeArgs
 from components.network.deployment import networks
@@ -35,7 +36,7 @@ class KubernetesPlatform(pulumi.ComponentResource):
     """Children: Stash (what the deployment remembers of itself), TenantNetwork, CephfsRouter, the nodes' key
     (PrivateKey, Keypair), MagnumCluster; and unless only the cluster is wanted: the cluster's Provider, the
     ApplicationCredential of its controllers, ShareDrivers, the Namespace of notebooks, a ShareGrant and a ShareVolume
-    for each share, Notebooks. Not managed here: the shares of the data project.
+    for each share, Notebooks, and a WebSite where the settings have one. Not managed here: the data project's shares.
     """
 
     exports: dict[str, Any]
@@ -84,6 +85,18 @@ class KubernetesPlatform(pulumi.ComponentResource):
                 "notebook_user": notebooks.login.name,
                 "notebook_password": notebooks.login.password,
             }
+            if settings.drupal:
+                site = WebSiteArgs(
+                    settings=settings,
+                    drupal=settings.drupal,
+                    cluster=cluster.cluster,
+                    kubeconfig=cluster.kubeconfig,
+                    deployment=noted.name,
+                    project_id=noted.project_id,
+                    after=[drivers],
+                )
+                own = pulumi.ResourceOptions(parent=self, providers=[in_cluster])
+                self.exports["site_service"] = WebSite("site", site, own).service
         self.register_outputs({})
 
     def _cluster(self, settings: Kubernetes, name: str, found: Found) -> tuple[MagnumCluster, pulumi.Output[str]]:

@@ -10,7 +10,7 @@ import pulumi_kubernetes as kubernetes
 
 from components.kubernetes.cluster import inside
 from components.kubernetes.drivers import CEPH_DRIVER, NAMESPACE
-from components.storage.shares import Export, Mountable
+from components.storage.shares import Export, Mountable, OwnShare, OwnShareArgs
 
 ACCESS_MODES = {"ro": "ReadOnlyMany", "rw": "ReadWriteMany"}
 
@@ -103,6 +103,19 @@ class ShareVolume(pulumi.ComponentResource):
             },
             opts=opts,
         )
+
+
+def own_volume(
+    name: str,
+    share: OwnShareArgs,
+    cluster: pulumi.Resource,
+    namespace: pulumi.Input[str],
+    mounter: str,
+    opts: pulumi.ResourceOptions,
+) -> ShareVolume:
+    """A share that the stack makes, as a claim: a cluster that takes the place of this one finds it again."""
+    made = OwnShare(name, share, opts)
+    return ShareVolume(name, ShareVolumeArgs(cluster=cluster, grant=made, namespace=namespace, mounter=mounter), opts)
 
 
 def object_name(share: str) -> str:

@@ -26,7 +26,7 @@ VERSIONS = Path(__file__).parents[2] / "versions.toml"
 VERSIONED = ("archives", "charts", "images")  # keys whose defaults stand in the versions file
 # Keys whose values are secrets: read one by one by the program as Pulumi secrets, never through the settings. Each
 # with the least number of characters that it must have.
-SECRET_KEYS = {"notebook_password": 12}
+SECRET_KEYS = {"notebook_password": 12, "drupal_database_password": 12}
 
 M = TypeVar("M", bound=BaseModel)
 Values = dict[str, Any]

@@ -137,6 +137,7 @@ class Charts(Model):
     ceph_csi: Chart
     manila_csi: Chart
     zeppelin: OwnChart = OwnChart()
+    drupal: OwnChart = OwnChart()
 
 
 def _image(reference: str) -> str:
@@ -154,6 +155,8 @@ class Images(Model):
     zeppelin_server: ImageReference
     zeppelin_interpreter: ImageReference
     spark: ImageReference
+    drupal: ImageReference
+    mariadb: ImageReference
     pull_secrets: tuple[str, ...] = Field((), description="Secrets for registries that want a login, made by operators")
 
 
@@ -197,6 +200,14 @@ class Notebooks(Model):
     executors: Executors = Executors()
 
 
+class Drupal(Model):
+    """The web site and its database, each with a share of its own."""
+
+    files_gib: int = Field(ge=1, description="of the share with the site's files")
+    database_gib: int = Field(ge=1, description="of the share that its database is kept on")
+    database_memory_mib: int = Field(1024, ge=256, description="all that the database may take: half of it for pages")
+
+
 class Kubernetes(Deployment):
     """Settings of the platform `kubernetes`."""
 
@@ -204,6 +215,7 @@ class Kubernetes(Deployment):
     charts: Charts
     images: Images
     notebook: Notebooks = Notebooks()
+    drupal: Drupal | None = Field(None, description="a web site; none unless set")
     spark: SparkSettings = Field({}, description="further lines of spark-defaults.conf")
     share_type: str = Field("cephfsnativetype", min_length=1, description="Manila's share type for claims")
     mounter: Literal["fuse", "kernel"] = Field("fuse", description="the client of CephFS that nodes mount with")

@@ -1,4 +1,4 @@
-"""What the images of notebooks have beside Debian's packages: libraries, Spark and Zeppelin out of the mirror.
+"""What images have beside Debian's packages: libraries, Spark and Zeppelin out of the mirror, files of our own.
 
 Each function brings a layer's files together in a directory; `LAYERS` has them by name.
 """
@@ -39,8 +39,13 @@ def zeppelin(layout: Layout, root: Path, versions: Versions) -> None:
     shutil.copytree(FILES / "zeppelin", root, dirs_exist_ok=True)
 
 
+def drupal(_layout: Layout, root: Path, _versions: Versions) -> None:
+    """A page in Drupal's place, which uses what Drupal uses."""
+    shutil.copytree(FILES / "drupal", root, dirs_exist_ok=True)
+
+
 Collect = Callable[[Layout, Path, Versions], None]
-LAYERS: dict[str, Collect] = {"libraries": libraries, "spark": spark, "zeppelin": zeppelin}
+LAYERS: dict[str, Collect] = {"libraries": libraries, "spark": spark, "zeppelin": zeppelin, "drupal": drupal}
 
 
 def decisions(layout: Layout, versions: Versions) -> bytes:

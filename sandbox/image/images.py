@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 from sandbox.image.debian import SUITE
 
 # Layers that images are based on: Debian's essential packages and these
-DEBIAN, JAVA = "debian", "java"
+DEBIAN, JAVA, APACHE, MARIADB = "debian", "java", "apache", "mariadb"
 BASES = {
     DEBIAN: ("ca-certificates", "ceph-fuse", "curl", "mount", "procps"),
     JAVA: (
@@ -21,6 +21,8 @@ BASES = {
         "python3-yaml",
         "tini",
     ),
+    APACHE: ("apache2", "ca-certificates", "libapache2-mod-php8.2", "php8.2-mysql"),
+    MARIADB: ("mariadb-client", "mariadb-server-core"),
 }
 TINI = ["/usr/bin/tini", "--"]
 JAVA_HOME = "JAVA_HOME=/usr/lib/jvm/java-17-openjdk-amd64"
@@ -71,6 +73,11 @@ def of_pods(versions: Path) -> tuple[ContainerImage, ...]:
             for name in ("provisioner", "resizer", "snapshotter")
         ),
         *_of_notebooks(_section(versions, "mirror")),
+        # Drupal's code is in no registry: a page in its place, called as what it is
+        ContainerImage(
+            "docker.io/library/drupal:11-sandbox", APACHE, command=("apache2-foreground",), layers=("drupal",)
+        ),
+        ContainerImage("docker.io/library/mariadb:10.11", MARIADB, command=("mariadbd",)),
     )
 
 

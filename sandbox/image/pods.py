@@ -18,10 +18,14 @@ from sandbox.processes import run
 REMOVED = (*layer.REMOVED, "etc/resolv.conf", "etc/apt/sources.list")
 # Java's package registers pages there, although none are unpacked
 MANUALS = 'mkdir -p "$1/usr/share/man/man1"'
-# Whom containers run as that are not root: Java wants it to have a name
-ACCOUNT = (
-    'echo notebook:x:1000:1000::/tmp:/bin/sh >> "$1/etc/passwd"',
-    'echo notebook:x:1000: >> "$1/etc/group"',
+# Whom containers run as that are not root: Java wants it to have a name. MariaDB's has the ids of its official image.
+ACCOUNT = tuple(
+    command
+    for name, number in (("notebook", 1000), ("mysql", 999))
+    for command in (
+        f'echo {name}:x:{number}:{number}::/tmp:/bin/sh >> "$1/etc/passwd"',
+        f'echo {name}:x:{number}: >> "$1/etc/group"',
+    )
 )
 
 

@@ -64,10 +64,10 @@ def of_claim(name: str, read_only: bool = False) -> dict[str, Any]:
 
 
 def made_by_claims() -> list[int]:
-    """The GiB of each of Manila's shares in the cluster's project; all but the notebooks' are claims'."""
+    """The GiB of each of Manila's shares in the cluster's project; all but the stack's own are claims'."""
     with inside(LAYOUT.namespace):
         found = Api(LAYOUT, CLOUD).get(Port.MANILA, "/v2/shares/detail")["shares"]
-    return sorted(share["size"] for share in found if share["name"] != f"{STACK}-notebooks")
+    return sorted(share["size"] for share in found if not share["name"].startswith(f"{STACK}-"))
 
 
 def until_made(sizes: list[int]) -> None:
