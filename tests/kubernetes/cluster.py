@@ -112,7 +112,7 @@ class Cluster:
         for name in self.servers:
             self.until_says("True", "get", "node", self.node(name), "-o", f"jsonpath={ready}")
         count = "jsonpath={.status.readyReplicas}"
-        self.until_says("1", "get", "deployment", "coredns", "-n", "kube-system", "-o", count)
+        self.until_says("2", "get", "deployment", "coredns", "-n", "kube-system", "-o", count)
 
     def trouble(self) -> str:
         """For a failure's message: what the cluster warns of, the pods that are not ready, the nodes' last lines."""

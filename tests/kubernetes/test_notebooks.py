@@ -81,6 +81,23 @@ def test_a_server_that_was_killed_leaves_no_pods_and_has_its_notebooks_again(clu
         server.call("DELETE", f"/notebook/{made}")
 
 
+def test_a_server_whose_node_died_is_on_another_with_its_notebooks(cluster: Cluster) -> None:
+    with logged_in(cluster) as server:
+        made, _ = note(server, "kept")
+    [first] = cluster.get("pods", "-n", NAME)["items"]
+    node = first["spec"]["nodeName"].removeprefix(cluster.prefix)
+    cluster.act(node, {"os-stop": None})
+    other = ("get", "pods", "-n", NAME, f"--field-selector=spec.nodeName!={cluster.prefix}{node}", "-o", "name")
+    cluster.until(lambda said: said.startswith("pod/"), *other)
+    ready(cluster)
+    with logged_in(cluster) as server:
+        assert server.call("GET", f"/notebook/{made}")["name"] == "kept"
+        server.call("DELETE", f"/notebook/{made}")
+    cluster.act(node, {"os-start": None})
+    cluster.wait_until_ready()
+    until(lambda: len(servers(cluster).split()) == 1)
+
+
 def test_a_new_password_counts_without_a_restart(cluster: Cluster) -> None:
     before, old = servers(cluster), cluster.stack.outputs()["notebook_password"]
     cluster.stack.pulumi("config", "set", "--secret", "gaia:notebook_password", "another long password")
