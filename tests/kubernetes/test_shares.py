@@ -35,7 +35,7 @@ def start(cluster: Cluster, name: str, node: str, volume: dict[str, Any], *, roo
         "securityContext": {} if root else RESTRICTED,
     }
     spec = {
-        "securityContext": {} if root else {"runAsGroup": 1000, "fsGroup": 1000},
+        "securityContext": {} if root else {"runAsUser": 1000, "runAsGroup": 1000, "fsGroup": 1000},
         "nodeSelector": {"kubernetes.io/hostname": cluster.node(node)},
         "terminationGracePeriodSeconds": 1,
         "containers": [container],
