@@ -42,6 +42,7 @@ class Port(enum.IntEnum):
     GLANCE = 9292
     MAGNUM = 9511
     NEUTRON = 9696
+    OCTAVIA = 9876
     SWIFT_OBJECT = 6200
     SWIFT_CONTAINER = 6201
     SWIFT_ACCOUNT = 6202
@@ -131,6 +132,7 @@ BOOT, NOTHING = "sandbox_boot", "nothing"  # an image property: servers of such 
 # What its servers boot, instead of the tree with the platform's packages: one on which packages are still to be
 # installed, or that of a Kubernetes node
 TREE, BARE, NODE = "sandbox_tree", "bare", "node"
+LOAD_BALANCER_PROVIDER = "sandbox"  # Octavia's driver
 DEFAULT_CLUSTER_DRIVER, CLUSTER_API_DRIVER = "k8s_fedora_coreos", "k8s_capi_helm"  # Magnum's drivers
 BUS, SCSI = "hw_disk_bus", "scsi"  # Nova's own image property: how a server's disks are named
 IDLE_IMAGE, BARE_IMAGE, SCSI_IMAGE = "Debian-12-idle", "Debian-12-bare", "Debian-12-scsi"
@@ -302,6 +304,7 @@ class Layout:
         return self.namespace + "-storage"
 
     def router_namespace(self, router_id: str) -> str:
+        """Also a load balancer's, which is a router with one interface."""
         return f"{self.namespace}-r-{router_id[:8]}"
 
     def host_namespace(self, server_id: str) -> str:
@@ -313,7 +316,7 @@ class Layout:
         return {
             MARKER: self.namespace,
             "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-            # the second directory declares the drivers to Neutron and Magnum
+            # the second directory declares the drivers to Neutron, Octavia and Magnum
             "PYTHONPATH": f"{self.root}:{self.root / 'sandbox/entry_points'}",
             "PYTHONSAFEPATH": "1",  # not the directory that the command line was called in: another checkout's, perhaps
             "XDG_CACHE_HOME": str(self.cache / "xdg"),  # of stevedore, which would write to the home directory

@@ -19,6 +19,7 @@ PORTS = {
     "cinder": f"{Port.CINDER:d}",
     "manila": f"{Port.MANILA:d}",
     "magnum": f"{Port.MAGNUM:d}",
+    "octavia": f"{Port.OCTAVIA:d}",
     "swift": f"{Port.SWIFT:d}",
     "metadata": "80",
     "mirror": "80",
@@ -31,7 +32,8 @@ UNION ALL SELECT 'ports', COUNT(*) FROM neutron.ports
 UNION ALL SELECT 'floating IPs', COUNT(*) FROM neutron.floatingips
 UNION ALL SELECT 'volumes', COUNT(*) FROM cinder.volumes WHERE deleted = 0
 UNION ALL SELECT 'shares', COUNT(*) FROM manila.shares WHERE deleted = 'False'
-UNION ALL SELECT 'clusters', COUNT(*) FROM magnum.cluster;
+UNION ALL SELECT 'clusters', COUNT(*) FROM magnum.cluster
+UNION ALL SELECT 'load balancers', COUNT(*) FROM octavia.load_balancer WHERE provisioning_status <> 'DELETED';
 """
 SERVERS = """
 SELECT i.hostname, JSON_UNQUOTE(JSON_EXTRACT(e.flavor, '$.cur."nova_object.data".name')), i.vm_state,

@@ -28,6 +28,7 @@ print(json.dumps({
     "clusters": names(c.container_infrastructure_management.clusters()),
     "cluster_templates": names(c.container_infrastructure_management.cluster_templates()),
     "application_credentials": names(c.identity.application_credentials(c.current_user_id)),
+    "load_balancers": names(c.load_balancer.load_balancers()),
     "containers": names(c.object_store.containers()),
 }))
 """

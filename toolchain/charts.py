@@ -63,7 +63,7 @@ class Chart:
 
 
 PACKED = (
-    Chart("openstack-manila-csi", csi.MANILA, csi.MANILA_MODULE, "charts/manila-csi-plugin"),
+    Chart("openstack-manila-csi", csi.OPENSTACK, csi.OPENSTACK_MODULE, "charts/manila-csi-plugin"),
     Chart(
         "ceph-csi-cephfs",
         csi.CEPH,

@@ -1,4 +1,5 @@
-"""What the images of the Manila and Ceph CSI drivers run, built from Go modules into `.tools/kubernetes`."""
+"""What the images of the Manila and Ceph CSI drivers run, and OpenStack's controller manager on masters, built from Go
+modules into `.tools/kubernetes`."""
 
 from toolchain import golang, nodes
 from toolchain.golang import Module
@@ -18,13 +19,18 @@ SIDECARS = Module(
     "2 minutes on 2 cores",
     tuple((package, "main.version", f"v{VERSION_OF[name]}") for name, package in SIDECAR_PACKAGES.items()),
 )
-MANILA_MODULE = "k8s.io/cloud-provider-openstack"
-MANILA_PACKAGE = f"{MANILA_MODULE}/cmd/manila-csi-plugin"
-MANILA = Module(
-    "kubernetes/manila",
-    (MANILA_PACKAGE,),
-    "1 minute on 2 cores",
-    ((MANILA_PACKAGE, f"{MANILA_MODULE}/pkg/version.Version", f"v{VERSION_OF['manila']}"),),
+OPENSTACK_MODULE = "k8s.io/cloud-provider-openstack"
+OPENSTACK_PACKAGES = tuple(
+    f"{OPENSTACK_MODULE}/cmd/{name}" for name in ("manila-csi-plugin", "openstack-cloud-controller-manager")
+)
+OPENSTACK = Module(
+    "kubernetes/cloud-provider-openstack",
+    OPENSTACK_PACKAGES,
+    "2 minutes on 2 cores",
+    tuple(
+        (package, f"{OPENSTACK_MODULE}/pkg/version.Version", f"v{VERSION_OF['manila']}")
+        for package in OPENSTACK_PACKAGES
+    ),
 )
 CEPH_MODULE = "github.com/ceph/ceph-csi"
 CEPH_PACKAGE = f"{CEPH_MODULE}/cmd"
@@ -39,5 +45,5 @@ CEPH = Module(
 
 def provide() -> None:
     """Build what is missing or out of date. Raises shell.Problem."""
-    for module in (SIDECARS, MANILA, CEPH):
+    for module in (SIDECARS, OPENSTACK, CEPH):
         golang.provide(module, nodes.PROGRAMS)

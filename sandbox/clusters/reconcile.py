@@ -85,10 +85,12 @@ class Step:
         address = address_of(port)
         keys = {"ca.crt": self.authority}
         keys |= certificates.pairs(certificates.subjects(node, address, floating), self.sign)
+        cloud: dict[str, str] = {}
         if node.group.is_master:
             keys |= certificates.service_account_keys()
+            cloud = self.stack.cloud_files()
         memory = int(self.stack.flavor(node.group).ram)
-        return user_data(settings(node, address, master, memory), keys)
+        return user_data(settings(node, address, master, memory), keys, cloud)
 
     def _drop(self, servers: dict[int, Any], state: State) -> None:
         """Delete what belongs to a group that is gone."""

@@ -14,6 +14,7 @@ import openstack
 from openstack.connection import Connection
 
 from sandbox.clusters.records import API_PORT, Cluster, Group, Node
+from sandbox.clusters.user_data import Credential, cloud_files
 from sandbox.configuration.common import KEYSTONE
 from sandbox.configuration.secrets import secrets_of
 from sandbox.layout import ADMIN, BOOT, NOTHING, REGION, Layout
@@ -158,6 +159,34 @@ class Stack:
             **({"key_name": self.cluster.keypair} if self.cluster.keypair else {}),
         )
 
+    def cloud_files(self) -> dict[str, str]:
+        """For the cluster's controllers: with a credential of their own, in place of Magnum's trust."""
+        self._forget_credential()  # of a master that was asked for before, perhaps: nobody knows its secret any more
+        made = self._identity.create_application_credential(
+            self._user, self._credential, description=self.cluster.mark, unrestricted=False
+        )
+        authority = Layout.here().tls / "ca.pem"
+        credential = Credential(made.id, made.secret)
+        external = self._cloud.network.find_network(self.cluster.external_network, ignore_missing=False)
+        return cloud_files(credential, self._subnet.id, external.id, authority.read_text())
+
+    @property
+    def _user(self) -> str:
+        return str(self._cloud.current_user_id)
+
+    @property
+    def _credential(self) -> str:
+        return f"magnum-{self.cluster.id}"
+
+    def _forget_credential(self) -> None:
+        found = self._identity.find_application_credential(self._user, self._credential)
+        if found:
+            self._identity.delete_application_credential(self._user, found)
+
+    @property
+    def _identity(self) -> Any:
+        return self._cloud.identity
+
     # -- what goes
     def delete(self, server: Any) -> None:
         """Its port goes once the server is gone: see `clear_ports`."""
@@ -171,17 +200,35 @@ class Stack:
             if port.name not in names:
                 self._cloud.network.delete_port(port.id)
 
+    def _clear_load_balancers(self) -> bool:
+        """Delete those that the cluster's controller made, found by what it describes them with; whether there are any.
+
+        So does Magnum, also with their floating IPs.
+        """
+        found = [
+            one
+            for one in self._cloud.load_balancer.load_balancers()
+            if one.description.endswith(f" from cluster {self.cluster.id}")
+        ]
+        for one in found:
+            for address in self._cloud.network.ips(port_id=one.vip_port_id):
+                self._cloud.network.delete_ip(address.id)
+            if one.provisioning_status in ("ACTIVE", "ERROR"):
+                self._cloud.load_balancer.delete_load_balancer(one.id, cascade=True)
+        return bool(found)
+
     def clear(self) -> bool:
-        """Delete everything; false as long as there are servers."""
+        """Delete everything; false as long as there are servers or load balancers."""
         servers = [server for group in self.servers().values() for server in group.values()]
         for server in servers:
             self.delete(server)
-        if servers:
+        if servers or self._clear_load_balancers():  # only now: nobody makes any more
             return False
         network = self._cloud.network
         for address in self._ours("ips"):
             network.delete_ip(address.id)
         self.clear_ports(kept=())
+        self._forget_credential()
         for group in self._ours("security_groups"):
             network.delete_security_group(group.id)
         return True

@@ -12,6 +12,7 @@ from sandbox.configuration import (
     manila,
     neutron,
     nova,
+    octavia,
     placement,
     swift,
 )
@@ -20,7 +21,7 @@ from sandbox.configuration.secrets import private_file
 
 __all__ = ["Configuration", "Ini", "render"]
 
-PROJECTS = (keystone, placement, glance, neutron, nova, cinder, manila, magnum, swift, ceph)
+PROJECTS = (keystone, placement, glance, neutron, nova, cinder, manila, octavia, magnum, swift, ceph)
 
 
 def render(configuration: Configuration) -> None:

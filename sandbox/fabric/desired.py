@@ -18,6 +18,7 @@ STATIC_BRIDGES = {network.name: network.bridge for network in PROVIDER_NETWORKS}
 ROUTER_OWNER = "network:router"  # and what begins so: interfaces and gateways
 SERVER_OWNER = "compute:"
 DEFAULT_ROUTE = "default"
+INSIDE, OUTSIDE = "qr-", "qg-"  # how names of a router's legs begin: into tenants' networks; its gateway
 
 
 @dataclass(frozen=True)
@@ -57,11 +58,24 @@ class Gateway:
 
 
 @dataclass(frozen=True)
+class Service:
+    """A port of a load balancer, and the members that connections to it are passed on to, in turn."""
+
+    address: str
+    protocol: str  # as nft calls it
+    port: int
+    members: tuple[tuple[str, int], ...]
+
+
+@dataclass(frozen=True)
 class Router:
+    """A router; or a load balancer, which has one leg and `services`."""
+
     legs: tuple[Leg, ...]
-    gateway: Gateway | None
-    floating_ips: tuple[tuple[str, str], ...]  # floating, fixed
-    routes: tuple[tuple[str, str], ...]  # destination, next hop
+    gateway: Gateway | None = None
+    floating_ips: tuple[tuple[str, str], ...] = ()  # floating, fixed
+    routes: tuple[tuple[str, str], ...] = ()  # destination, next hop
+    services: tuple[Service, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -92,7 +106,7 @@ def desired(rows: tables.Tables, layout: Layout) -> Fabric:
         filters=_filters(rows, [port for port in servers if port.secure]),
         groups=_groups(rows),
         address_groups=address_groups,
-        routers=_routers(rows, layout, bridge_of),
+        routers=_routers(rows, layout, bridge_of) | _load_balancers(rows, layout, bridge_of),
     )
 
 
@@ -168,16 +182,39 @@ def _routers(rows: tables.Tables, layout: Layout, bridge_of: dict[str, str]) -> 
     legs = _Legs(rows, bridge_of)
     return {
         layout.router_namespace(router.id): Router(
-            legs=tuple(legs.leg(port, router) for port in owned.get(router.id, ())),
+            legs=tuple(
+                legs.leg(port, OUTSIDE if port.id == router.gw_port_id else INSIDE) for port in owned.get(router.id, ())
+            ),
             gateway=legs.gateway(router),
             floating_ips=tuple((row.floating_ip_address, row.fixed_ip_address) for row in floating.get(router.id, ())),
             routes=(
                 *((row.destination, row.nexthop) for row in routes.get(router.id, ())),
-                *legs.default_route(router),
+                *legs.way_out(router.gw_port_id or ""),
             ),
         )
         for router in rows.routers
     }
+
+
+def _load_balancers(rows: tables.Tables, layout: Layout, bridge_of: dict[str, str]) -> dict[str, Router]:
+    legs, ports = _Legs(rows, bridge_of), {port.id: port for port in rows.ports}
+    return {
+        layout.router_namespace(load_balancer): Router(
+            legs=(legs.leg(port, INSIDE),), routes=tuple(legs.way_out(port.id)), services=tuple(_services(found))
+        )
+        for load_balancer, found in _grouped(rows.balanced, lambda row: row.load_balancer_id).items()
+        if (port := ports.get(found[0].port_id))
+    }
+
+
+def _services(rows: Iterable[tables.Balanced]) -> Iterable[Service]:
+    members: dict[tuple[str, str, int], list[tuple[str, int]]] = {}
+    for row in rows:
+        if row.protocol and row.protocol_port:
+            found = members.setdefault((row.address, row.protocol.lower(), row.protocol_port), [])
+            if row.member_address and row.member_port:
+                found.append((row.member_address, row.member_port))
+    return (Service(*service, tuple(sorted(found))) for service, found in sorted(members.items()))
 
 
 class _Legs:
@@ -189,15 +226,14 @@ class _Legs:
         self._subnets = {subnet.id: subnet for subnet in rows.subnets}
         self._addresses = _grouped(rows.addresses, lambda row: row.port_id)
 
-    def leg(self, port: tables.Port, router: tables.Router) -> Leg:
+    def leg(self, port: tables.Port, kind: str) -> Leg:
         addresses = [
             f"{row.ip_address}/{IPv4Network(self._subnets[row.subnet_id].cidr).prefixlen}"
             for row in self._addresses.get(port.id, ())
             if row.subnet_id in self._subnets
         ]
-        name = _leg_name(port.id, router)
         return Leg(
-            name,
+            _leg_name(port.id, kind),
             port.mac_address,
             tuple(addresses),
             self._bridge_of[port.network_id],
@@ -206,15 +242,16 @@ class _Legs:
 
     def gateway(self, router: tables.Router) -> Gateway | None:
         for row in self._addresses.get(router.gw_port_id or "", ()):
-            return Gateway(_leg_name(row.port_id, router), row.ip_address, bool(router.enable_snat))
+            return Gateway(_leg_name(row.port_id, OUTSIDE), row.ip_address, bool(router.enable_snat))
         return None
 
-    def default_route(self, router: tables.Router) -> list[tuple[str, str]]:
-        for row in self._addresses.get(router.gw_port_id or "", ()):
+    def way_out(self, port_id: str) -> list[tuple[str, str]]:
+        """The default route by a port's network."""
+        for row in self._addresses.get(port_id, ()):
             next_hop = self._subnets[row.subnet_id].gateway_ip
             return [(DEFAULT_ROUTE, next_hop)] if next_hop else []
         return []
 
 
-def _leg_name(port_id: str, router: tables.Router) -> str:
-    return ("qg-" if port_id == router.gw_port_id else "qr-") + port_id[:ID_LENGTH]
+def _leg_name(port_id: str, kind: str) -> str:
+    return kind + port_id[:ID_LENGTH]

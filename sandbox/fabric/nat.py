@@ -1,6 +1,7 @@
-"""The packet filter of a router's namespace: source NAT, floating IPs, and nothing in from outside by itself. Pure."""
+"""The packet filter of a router's namespace: source NAT, floating IPs, a load balancer's members, and nothing in from
+outside by itself. Pure."""
 
-from sandbox.fabric.desired import Router
+from sandbox.fabric.desired import Router, Service
 
 FROM_INSIDE = 2  # a mark: it entered through a tenant network's leg
 
@@ -39,10 +40,20 @@ def ruleset(router: Router) -> str:
 
 
 def _destination(router: Router) -> list[str]:
-    return [f"ip daddr {floating} dnat to {fixed}" for floating, fixed in router.floating_ips]
+    floating = [f"ip daddr {floating} dnat to {fixed}" for floating, fixed in router.floating_ips]
+    return floating + [_balanced(service) for service in router.services if service.members]
+
+
+def _balanced(service: Service) -> str:
+    """Connections to a load balancer's port, to one member after the other. Without any the kernel refuses them."""
+    members = ", ".join(f"{number} : {address} . {port}" for number, (address, port) in enumerate(service.members))
+    there = f"ip daddr {service.address} {service.protocol} dport {service.port}"
+    return f"{there} dnat ip addr . port to numgen inc mod {len(service.members)} map {{ {members} }}"
 
 
 def _source(router: Router) -> list[str]:
+    if router.services:
+        return ["ct status dnat masquerade"]  # members answer to the load balancer
     if not router.gateway:
         return []
     out = router.gateway.leg

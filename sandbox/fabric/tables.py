@@ -1,4 +1,4 @@
-"""The rows of Neutron's tables that the data plane follows. IPv6 is left out: the sandbox has none."""
+"""The rows of Neutron's and Octavia's tables that the data plane follows. IPv6 is left out: the sandbox has none."""
 
 from dataclasses import dataclass, fields
 from typing import Any, Protocol, get_args
@@ -97,6 +97,19 @@ class GroupedAddress:
 
 
 @dataclass(frozen=True)
+class Balanced:
+    """A member of a listener of a load balancer; without a member, or a listener, where there is none."""
+
+    load_balancer_id: str
+    port_id: str  # of its own address
+    address: str
+    protocol: str | None
+    protocol_port: int | None
+    member_address: str | None
+    member_port: int | None
+
+
+@dataclass(frozen=True)
 class Tables:
     """All of them, read at one time."""
 
@@ -111,6 +124,7 @@ class Tables:
     memberships: tuple[Membership, ...] = ()
     rules: tuple[Rule, ...] = ()
     grouped_addresses: tuple[GroupedAddress, ...] = ()
+    balanced: tuple[Balanced, ...] = ()
 
 
 class Cursor(Protocol):
@@ -137,6 +151,12 @@ QUERIES = {
     "rules": "SELECT security_group_id, direction, protocol, port_range_min, port_range_max, remote_ip_prefix,"
     " remote_group_id, remote_address_group_id FROM securitygrouprules WHERE ethertype = 'IPv4'",
     "grouped_addresses": "SELECT address_group_id, address FROM address_associations WHERE address NOT LIKE '%:%'",
+    "balanced": "SELECT b.id, v.port_id, v.ip_address, l.protocol, l.protocol_port, m.ip_address, m.protocol_port"
+    " FROM octavia.load_balancer b JOIN octavia.vip v ON v.load_balancer_id = b.id"
+    " LEFT JOIN octavia.listener l ON l.load_balancer_id = b.id AND l.enabled"
+    " LEFT JOIN octavia.member m ON m.pool_id = l.default_pool_id AND m.enabled AND m.weight <> 0"
+    " AND m.operating_status <> 'ERROR'"
+    " WHERE b.enabled AND b.provisioning_status <> 'DELETED' AND v.port_id IS NOT NULL",
 }
 # Every object of Neutron has a row there whose revision rises with each change of the object.
 FINGERPRINT = "SELECT COUNT(*), MAX(id), SUM(revision_number) FROM standardattributes"
@@ -153,6 +173,8 @@ def read(cursor: Cursor) -> Tables:
 
 
 def fingerprint(cursor: Cursor) -> Any:
-    """Something that changes when any object of Neutron does."""
+    """Something that changes when any object of Neutron does, or a load balancer."""
     cursor.execute(FINGERPRINT)
-    return cursor.fetchall()
+    neutron = cursor.fetchall()
+    cursor.execute(QUERIES["balanced"])
+    return neutron, sorted(cursor.fetchall(), key=repr)

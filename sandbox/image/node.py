@@ -20,7 +20,7 @@ POD_NETWORK = Path(__file__).with_name("pod_network.py")  # runs on nodes
 PACKAGES = ("nftables", "ceph-fuse")  # those of the repository that a node needs
 PROGRAMS = (
     *("kube", "etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubectl", "kubelet"),
-    *("kube-proxy", "containerd", "containerd-shim-runc-v2", "ctr", "runc"),
+    *("kube-proxy", "containerd", "containerd-shim-runc-v2", "ctr", "runc", "openstack-cloud-controller-manager"),
 )
 PLUGINS = ("ptp", "loopback", "host-local", "portmap")
 BIN, CNI = "usr/local/bin", "opt/cni/bin"
@@ -28,6 +28,7 @@ IMAGES, SCRIPTS = "usr/local/share/kubernetes/images", "usr/local/lib/kubernetes
 UNITS = (
     *("node-prepare", "containerd", "kubelet", "kube-proxy", "pod-network"),
     *("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubernetes-addons"),
+    "cloud-controller-manager",
 )
 
 

@@ -39,6 +39,7 @@ CATALOGUE = (
     ("manilav2", "sharev2", Port.MANILA, "/v2"),
     ("manila", "shared-file-system", Port.MANILA, "/v2"),
     ("magnum", "container-infra", Port.MAGNUM, "/v1"),
+    ("octavia", "load-balancer", Port.OCTAVIA, ""),
     ("swift", "object-store", Port.SWIFT, "/v1/AUTH_%(project_id)s"),
 )
 MEMBER_ROLES = ("member", "reader", "swiftoperator", "load-balancer_member")

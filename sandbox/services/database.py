@@ -19,6 +19,7 @@ DATABASES = (
     "cinder",
     "manila",
     "magnum",
+    "octavia",
 )
 # A killed server loses nothing (each commit reaches the kernel); a machine that loses power may. Flushing to the
 # disk at each commit would make every API call several times slower.

@@ -19,7 +19,7 @@ from sandbox.layout import Layout
 from sandbox.services import serving
 
 # Each module here has a function serve(layout), which returns what has to live as long as the process.
-PROJECTS = ("swift", "keystone", "neutron", "nova", "manila", "cinder", "glance", "magnum")
+PROJECTS = ("swift", "keystone", "neutron", "nova", "manila", "cinder", "glance", "octavia", "magnum")
 SHARED = [
     "sqlalchemy.orm",
     "sqlalchemy.dialects.mysql.pymysql",

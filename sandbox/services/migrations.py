@@ -70,6 +70,7 @@ def jobs(layout: Layout) -> list[Job]:
         Job("cinder", "cinder.cmd.manage", "cinder/cinder.conf", [["db", "sync"]]),
         Job("placement", "placement.cmd.manage", "placement/placement.conf", [["db", "sync"]]),
         Job("magnum", "magnum.cmd.db_manage", "magnum/magnum.conf", [["upgrade"]]),
+        Job("octavia", "octavia.db.migration.cli", "octavia/octavia.conf", [["upgrade", "head"]]),
     ]
 
 

@@ -24,6 +24,7 @@ APIS = (
     Port.CINDER,
     Port.MANILA,
     Port.MAGNUM,
+    Port.OCTAVIA,
     Port.SWIFT,
 )
 PREFIX = "readiness-"  # of the names of everything that is made here
@@ -78,6 +79,7 @@ def listening(layout: Layout, api: Api, port: Port, deadline: Deadline) -> None:
         Port.CINDER: "/v3/PROJECT/types",
         Port.MANILA: "/v2/types",
         Port.MAGNUM: "/v1/clustertemplates?limit=1",
+        Port.OCTAVIA: "/v2/lbaas/loadbalancers?limit=1",
         Port.SWIFT: "/v1/AUTH_PROJECT?limit=1",
     }
 
@@ -135,6 +137,9 @@ def write(api: Api, port: Port) -> None:
         quota = {"project_id": api.project_id, "resource": "Cluster", "hard_limit": 1000}
         api.post(port, "/v1/quotas", quota)
         api.delete(port, "/v1/quotas/PROJECT/Cluster")
+    elif port is Port.OCTAVIA:
+        api.call("PUT", port, "/v2/lbaas/quotas/PROJECT", {"quota": {"load_balancer": 1000}})
+        api.delete(port, "/v2/lbaas/quotas/PROJECT")
     else:
         api.call("PUT", port, f"/v1/AUTH_PROJECT/{name}")
         api.delete(port, f"/v1/AUTH_PROJECT/{name}")

@@ -99,6 +99,12 @@ class Cluster:
     def until_says(self, what: str, *words: str) -> None:
         self.until(lambda said: said == what, *words)
 
+    def published(self, name: str) -> str:
+        """The address of a Service of type LoadBalancer, once it has one."""
+        address = ("get", "service", name, "-o", "jsonpath={.status.loadBalancer.ingress[0].ip}")
+        self.until(lambda said: said.count(".") == 3, *address)
+        return self.kubectl(*address)
+
     def reboot(self, name: str, kind: str) -> None:
         """Until it says that it has booted anew."""
         words = ("get", "node", self.node(name), "-o", "jsonpath={.status.nodeInfo.bootID}")

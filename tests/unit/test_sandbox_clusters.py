@@ -11,7 +11,7 @@ from cryptography.x509.oid import NameOID
 
 from sandbox.clusters import certificates, records
 from sandbox.clusters.records import Cluster, Group, Node, missing, surplus
-from sandbox.clusters.user_data import settings, user_data
+from sandbox.clusters.user_data import Credential, cloud_files, settings, user_data
 
 ADDRESS, MASTER, FLOATING = (IPv4Address(a) for a in ("10.10.0.9", "10.10.0.5", "203.0.113.7"))
 
@@ -112,6 +112,21 @@ def test_the_apis_certificate_names_every_address_that_it_is_reached_at() -> Non
     addresses = {str(address) for address in names.get_values_for_type(x509.IPAddress)}
     assert addresses == {"127.0.0.1", str(ADDRESS), str(FLOATING), "10.254.0.1"}
     assert {"kubernetes", "kubernetes.default.svc.cluster.local"} <= set(names.get_values_for_type(x509.DNSName))
+
+
+def test_the_clouds_controller_is_told_of_its_credential_in_a_file_of_roots_alone() -> None:
+    told = cloud_files(Credential("an-id", "a secret"), "subnet", "external", "CA")
+    written = user_data({}, {}, told)
+    files = {file["path"]: file for file in json.loads(written.removeprefix("#cloud-config\n"))["write_files"]}
+    conf = files["/etc/kubernetes/cloud.conf"]
+    assert conf["permissions"] == "0600"
+    for line in (
+        'application-credential-secret = "a secret"',
+        'subnet-id = "subnet"',
+        'floating-network-id = "external"',
+    ):
+        assert line in conf["content"].splitlines()
+    assert files["/etc/kubernetes/cloud-ca.pem"]["content"] == "CA"
 
 
 def test_a_node_is_told_where_the_api_is_and_no_key_is_readable_by_others() -> None:

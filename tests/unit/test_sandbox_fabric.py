@@ -13,6 +13,7 @@ from sandbox.fabric.desired import Fabric, Gateway, desired
 from sandbox.fabric.tables import (
     Address,
     AddressPair,
+    Balanced,
     FloatingIP,
     GroupedAddress,
     Membership,
@@ -223,6 +224,37 @@ def test_a_router_without_gateway_only_forwards() -> None:
     (router,) = fabric(alone).routers.values()
     assert router.gateway is None
     assert "drop" not in nat.ruleset(router)
+
+
+def balanced(*members: tuple[str, int]) -> Tables:
+    """The cloud with a load balancer of one listener."""
+    vip = Port("ffffffff-6666", NET, "fa:16:3e:00:00:05", "lb-7777", "Octavia", True)
+    found = members or ((None, None),)
+    return replace(
+        TABLES,
+        ports=(*TABLES.ports, vip),
+        addresses=(*TABLES.addresses, Address(vip.id, "10.10.0.50", "s1")),
+        balanced=tuple(Balanced("77777777-8888", vip.id, "10.10.0.50", "TCP", 80, *member) for member in found),
+    )
+
+
+def test_a_load_balancer_is_a_router_with_one_leg_and_passes_on_to_its_members_in_turn() -> None:
+    found = fabric(balanced(("10.10.0.6", 30080), ("10.10.0.5", 30080)))
+    load_balancer = found.routers[LAYOUT.router_namespace("77777777-8888")]
+    assert [(leg.addresses, leg.bridge) for leg in load_balancer.legs] == [(("10.10.0.50/16",), "br11111111-aa")]
+    assert load_balancer.routes == (("default", "10.10.0.1"),)
+    text = nat.ruleset(load_balancer)
+    assert chain(text, "destination")[1:] == [
+        "ip daddr 10.10.0.50 tcp dport 80 dnat ip addr . port to numgen inc mod 2 map "
+        "{ 0 : 10.10.0.5 . 30080, 1 : 10.10.0.6 . 30080 }"
+    ]
+    assert chain(text, "source")[1:] == ["ct status dnat masquerade"]
+    assert [one.tap for one in found.filters] == [TAP, OTHER_TAP], "nothing filters its port"
+
+
+def test_a_load_balancer_without_members_passes_nothing_on() -> None:
+    load_balancer = fabric(balanced()).routers[LAYOUT.router_namespace("77777777-8888")]
+    assert chain(nat.ruleset(load_balancer), "destination")[1:] == []
 
 
 def test_the_same_tables_give_the_same_filter() -> None:

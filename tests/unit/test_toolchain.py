@@ -212,7 +212,7 @@ def test_plugin_versions_are_those_of_the_python_packages() -> None:
         ("kubernetes", "runc", "runc", "github.com/opencontainers/runc"),
         ("kubernetes", "cni", "cni", "github.com/containernetworking/plugins"),
         ("kubernetes", "coredns", "coredns", "github.com/coredns/coredns"),
-        ("csi", "manila", "manila", "k8s.io/cloud-provider-openstack"),
+        ("csi", "manila", "cloud-provider-openstack", "k8s.io/cloud-provider-openstack"),
         ("csi", "provisioner", "csi", "github.com/kubernetes-csi/external-provisioner/v5"),
         ("csi", "resizer", "csi", "github.com/kubernetes-csi/external-resizer"),
         ("csi", "snapshotter", "csi", "github.com/kubernetes-csi/external-snapshotter/v8"),

@@ -1,4 +1,4 @@
-module gaia/toolchain/kubernetes/manila
+module gaia/toolchain/kubernetes/cloud-provider-openstack
 
 go 1.26.0
 
