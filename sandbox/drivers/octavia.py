@@ -16,11 +16,6 @@ def _refuse(what: str) -> None:
     raise exceptions.UnsupportedOptionError(user_fault_string=f"the sandbox has no {what}", operator_fault_string=what)
 
 
-def _given(value: Any) -> bool:
-    """Whether it is set: what is not is of a type of its own, and false."""
-    return bool(value)
-
-
 class Driver(ProviderDriver):  # type: ignore[misc]
     """Methods that are not here (rules of layer 7, failover, flavors) raise Octavia's NotImplementedError, so 501."""
 
@@ -33,17 +28,17 @@ class Driver(ProviderDriver):  # type: ignore[misc]
     def listener_create(self, listener: Any) -> None:
         if listener.protocol not in PROTOCOLS:
             _refuse(f"listeners of {listener.protocol}, only of {' and '.join(PROTOCOLS)}")
-        if _given(listener.l7policies):
+        if listener.l7policies:  # what is not set is false
             _refuse("rules of layer 7")
 
     def pool_create(self, pool: Any) -> None:
         if pool.protocol not in PROTOCOLS:
             _refuse(f"pools of {pool.protocol}, only of {' and '.join(PROTOCOLS)}")
-        if _given(pool.session_persistence):
+        if pool.session_persistence:
             _refuse("session persistence")
 
     def pool_update(self, _old: Any, new: Any) -> None:
-        if _given(new.session_persistence):
+        if new.session_persistence:
             _refuse("session persistence")
 
     def health_monitor_create(self, healthmonitor: Any) -> None:
