@@ -19,5 +19,6 @@ def content(cluster: Cluster) -> dict[str, Any]:
 
 
 def write(cluster: Cluster, name: str) -> None:
-    """A row in the database, a public and a private file."""
+    """A row in the database, a public and a private file; waits for its pods."""
+    content(cluster)
     cluster.kubectl("create", "--raw", f"{PAGE}?name={name}", "-f", "/dev/null")
