@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 
-from toolchain import charts, csi, golang, nodes, pulumi, python, schemas, shell
+from toolchain import charts, csi, golang, nodes, pulumi, python, schemas, shell, sign_on
 
 
 @contextmanager
@@ -52,6 +52,7 @@ def kubernetes() -> None:
     """One after the other: each fills the machine's processors, and takes gigabytes of memory."""
     nodes.provide()
     csi.provide()
+    sign_on.provide()
     pulumi.provide_kubernetes()
     charts.provide()
     schemas.provide()

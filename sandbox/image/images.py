@@ -73,6 +73,7 @@ def of_pods(versions: Path) -> tuple[ContainerImage, ...]:
             for name in ("provisioner", "resizer", "snapshotter")
         ),
         *_of_notebooks(_section(versions, "mirror")),
+        *_of_sign_on(_section(versions, "sign_on")),
         # Drupal's code is in no registry: a page in its place, called as what it is
         ContainerImage(
             "docker.io/library/drupal:11-sandbox", APACHE, command=("apache2-foreground",), layers=("drupal",)
@@ -108,6 +109,15 @@ def _of_notebooks(version: Mapping[str, str]) -> tuple[ContainerImage, ...]:
             layers=("libraries", "zeppelin"),
             runs={**zeppelin, "Entrypoint": TINI},
         ),
+    )
+
+
+def _of_sign_on(version: Mapping[str, str]) -> tuple[ContainerImage, ...]:
+    """Programs and nothing else: what they trust and write, pods mount."""
+    return (
+        ContainerImage(f"quay.io/oauth2-proxy/oauth2-proxy:v{version['oauth2_proxy']}", program="/oauth2-proxy"),
+        ContainerImage(f"ghcr.io/dexidp/dex:v{version['dex']}", program="/dex"),
+        ContainerImage(f"docker.io/library/traefik:v{version['traefik']}", program="/traefik"),
     )
 
 

@@ -41,6 +41,7 @@ def run(program: str, *arguments: str) -> str:
         ("csi-snapshotter --version", VERSIONS["csi"]["snapshotter"]),
         ("manila-csi-plugin --version", VERSIONS["csi"]["manila"]),
         ("cephcsi --version", VERSIONS["csi"]["cephcsi"]),
+        ("oauth2-proxy --version", VERSIONS["sign_on"]["oauth2_proxy"]),
     ],
 )
 def test_a_program_says_the_version_that_is_pinned(program: str, version: str) -> None:
