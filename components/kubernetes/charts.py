@@ -48,10 +48,12 @@ def digest(chart: str) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class ReleaseArgs:
-    """`chart`: of a repository, or ours of the release's name; `mirror`: of all repositories, or empty; `values`: the
-    program's, over which those of the stack's file are laid; `kubeconfig`: of the cluster, asked when it fails."""
+    """`chart`: of a repository, or ours, in the folder `own` or that of the release's name; `mirror`: of all
+    repositories, or empty; `values`: the program's, over which those of the stack's file are laid; `kubeconfig`: of the
+    cluster, asked when it fails."""
 
     chart: Chart | OwnChart
+    own: str = ""
     mirror: str = ""
     kubeconfig: pulumi.Input[str]
     namespace: str
@@ -64,7 +66,8 @@ def release(name: str, args: ReleaseArgs, opts: pulumi.ResourceOptions) -> kuber
     if isinstance(chart, Chart):
         source = Source.of(chart, args.mirror)
     else:
-        source, values = Source(chart=f"./{OWN}/{name}", repository=None), {**values, "global": {"chart": digest(name)}}
+        own = args.own or name
+        source, values = Source(chart=f"./{OWN}/{own}", repository=None), {**values, "global": {"chart": digest(own)}}
     where = (name, args.namespace, args.kubeconfig)
     hooks = pulumi.ResourceHookBinding.merge(rollout.unblocked(*where), trouble.told(*where))
     return kubernetes.helm.v3.Release(

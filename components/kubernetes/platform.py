@@ -15,6 +15,7 @@ from components.kubernetes.cluster import MagnumCluster, MagnumClusterArgs, insi
 from components.kubernetes.drivers import ShareDrivers, ShareDriversArgs
 from components.kubernetes.drupal import WebSite, WebSiteArgs
 from components.kubernetes.notebooks import NOTEBOOKS, RESTRICTED, Mount, Notebooks, NotebooksArgs
+from components.kubernetes.sign_on import SignOn, SignOnArgs
 from components.kubernetes.volumes import ShareVolume, ShareVolumeArgs
 from components.network.deployment import networks
 from components.secret import secret
@@ -36,7 +37,8 @@ class KubernetesPlatform(pulumi.ComponentResource):
     """Children: Stash (what the deployment remembers of itself), TenantNetwork, CephfsRouter, the nodes' key
     (PrivateKey, Keypair), MagnumCluster; and unless only the cluster is wanted: the cluster's Provider, the
     ApplicationCredential of its controllers, ShareDrivers, the Namespace of notebooks, a ShareGrant and a ShareVolume
-    for each share, Notebooks, and a WebSite where the settings have one. Not managed here: the data project's shares.
+    for each share, Notebooks, and a WebSite and SignOn where the settings have them. Not managed here: the data
+    project's shares.
     """
 
     exports: dict[str, Any]
@@ -97,6 +99,15 @@ class KubernetesPlatform(pulumi.ComponentResource):
                 )
                 own = pulumi.ResourceOptions(parent=self, providers=[in_cluster])
                 self.exports["site_service"] = WebSite("site", site, own).service
+            if settings.sign_on and settings.ingress:
+                guard = SignOnArgs(
+                    settings=settings,
+                    ingress=settings.ingress,
+                    cluster=cluster.cluster,
+                    kubeconfig=cluster.kubeconfig,
+                )
+                own = pulumi.ResourceOptions(parent=self, providers=[in_cluster])
+                self.exports["service_urls"] = SignOn("sign-on", guard, own).urls
         self.register_outputs({})
 
     def _cluster(self, settings: Kubernetes, name: str, found: Found) -> tuple[MagnumCluster, pulumi.Output[str]]:

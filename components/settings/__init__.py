@@ -27,6 +27,8 @@ VERSIONED = ("archives", "charts", "images")  # keys whose defaults stand in the
 # Keys whose values are secrets: read one by one by the program as Pulumi secrets, never through the settings. Each
 # with the least number of characters that it must have.
 SECRET_KEYS = {"notebook_password": 12, "drupal_database_password": 12}
+# Such keys that are objects: a secret for each entry of another key, under the entry's name.
+SECRETS_OF = {"sign_on_secrets": "sign_on"}
 
 M = TypeVar("M", bound=BaseModel)
 Values = dict[str, Any]
@@ -58,12 +60,15 @@ def parse(config: Mapping[str, str], stack: str, model: type[M]) -> M:
         for key, least in SECRET_KEYS.items()
         if key in given and len(given[key]) < least
     ]
-    values = {key: _decode(text, model, key) for key, text in given.items() if key not in SECRET_KEYS}
+    secret = SECRET_KEYS.keys() | SECRETS_OF.keys()
+    values = {key: _decode(text, model, key) for key, text in given.items() if key not in secret}
     # Pulumi.yaml declares every platform's keys, with an empty default: empty means not set
     values = {key: value for key, value in values.items() if value not in ("", {}, [])}
     unknown_site = "site" in values and values["site"] not in _sites()
     if unknown_site:
         wrong.append(f"site must be one of {', '.join(_sites())}; is {values['site']!r}")
+    for key, of in SECRETS_OF.items():
+        wrong += _secrets_of(key, given.get(key, "{}"), of, values.get(of, {}))
     layered = over_defaults(values, versions())
     try:
         settings = model.model_validate({k: v for k, v in layered.items() if k in values or k in model.model_fields})
@@ -72,6 +77,24 @@ def parse(config: Mapping[str, str], stack: str, model: type[M]) -> M:
     if wrong:
         raise SettingsError.of(stack, wrong)
     return settings
+
+
+def _secrets_of(key: str, text: str, of: str, entries: Any) -> list[str]:
+    """What is wrong with an object of secrets; none of them is shown."""
+    try:
+        found = json.loads(text)
+    except json.JSONDecodeError:
+        found = None
+    names = set(entries) if isinstance(entries, dict) else set()
+    how = f"pulumi config set --secret --path {PROJECT}:{key}"
+    if not isinstance(found, dict):
+        return [f"{key} must have a secret for each entry of {of}: {how}.NAME"]
+    empty = [name for name, value in found.items() if not (isinstance(value, str) and value.strip())]
+    return [
+        *(f"{key}.{name} is not set: {how}.{name}" for name in sorted(names - found.keys())),
+        *(f"{key}.{name} is of no entry of {of}" for name in sorted(found.keys() - names)),
+        *(f"{key}.{name} must be a text that is not empty" for name in sorted(empty)),
+    ]
 
 
 def over_defaults(own: Values, known: Values) -> Values:

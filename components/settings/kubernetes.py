@@ -9,6 +9,8 @@ from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from components.settings.base import Model, Name, Texts
 from components.settings.common import Deployment
+from components.settings.sign_on import Ingress, Providers
+from components.settings.sign_on import conflicts as sign_on_conflicts
 from components.settings.spark import SPARK_MIN_HEAP, SparkSettings, overhead_mib
 
 # What Magnum names its own groups, or a group of that role.
@@ -138,6 +140,7 @@ class Charts(Model):
     manila_csi: Chart
     zeppelin: OwnChart = OwnChart()
     drupal: OwnChart = OwnChart()
+    oauth2_proxy: OwnChart = OwnChart()
 
 
 def _image(reference: str) -> str:
@@ -157,6 +160,7 @@ class Images(Model):
     spark: ImageReference
     drupal: ImageReference
     mariadb: ImageReference
+    oauth2_proxy: ImageReference
     pull_secrets: tuple[str, ...] = Field((), description="Secrets for registries that want a login, made by operators")
 
 
@@ -216,9 +220,16 @@ class Kubernetes(Deployment):
     images: Images
     notebook: Notebooks = Notebooks()
     drupal: Drupal | None = Field(None, description="a web site; none unless set")
+    ingress: Ingress | None = Field(None, description="how browsers reach services; with sign_on")
+    sign_on: Providers = Field({}, description="identity providers, and which services each guards")
     spark: SparkSettings = Field({}, description="further lines of spark-defaults.conf")
     share_type: str = Field("cephfsnativetype", min_length=1, description="Manila's share type for claims")
     mounter: Literal["fuse", "kernel"] = Field("fuse", description="the client of CephFS that nodes mount with")
     controllers_cloud: str = Field(
         "", description="entry of clouds.yaml for the cluster's controllers; else they get their own"
     )
+
+    def conflicts(self) -> list[str]:
+        """What cannot be together, each beginning with its key."""
+        platform = frozenset(("zeppelin", "drupal") if self.drupal else ("zeppelin",))
+        return [*super().conflicts(), *sign_on_conflicts(self.sign_on, self.ingress, platform)]

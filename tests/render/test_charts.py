@@ -88,7 +88,11 @@ STACKS = sorted(
 @pytest.fixture(scope="module", params=[(stack, place) for stack in STACKS for place in OUT_OF_REACH])
 def made(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Made]:
     stack, place = request.param
-    given = config(stack, place)
+    yield program(stack, place, config(stack, place), tmp_path_factory.mktemp("clouds"))
+
+
+def program(stack: str, place: str, given: dict[str, str], directory: Path) -> Made:
+    """What the program makes of a config; `directory` is for its clouds.yaml."""
     auth = {
         "auth_url": "https://keystone",
         "username": "u",
@@ -97,14 +101,14 @@ def made(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
         "user_domain_id": "d",
     }
     clouds = {given[key]: {"auth": auth, "region_name": "r"} for key in ("gaia:cloud", "gaia:data_cloud")}
-    file = tmp_path_factory.mktemp("clouds") / "clouds.yaml"
+    file = directory / "clouds.yaml"
     file.write_text(json.dumps({"clouds": clouds}))
     with pytest.MonkeyPatch.context() as patch:
         for name in [name for name in os.environ if name.startswith("OS_")]:
             patch.delenv(name)
         patch.setenv("OS_CLIENT_CONFIG_FILE", str(file))
         recorded = record(lambda: platforms.build(stack, given), Cloud())
-    yield Made(
+    return Made(
         place=place,
         releases={name: plain(inputs) for (kind, name), inputs in recorded.items() if kind == "Release"},
         objects=[plain(inputs) for inputs in recorded.values() if {"apiVersion", "kind"} <= inputs.keys()],

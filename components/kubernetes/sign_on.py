@@ -1,0 +1,185 @@
+"""Sign-on: between the ingress controller and the cluster's services, a proxy that asks an identity provider who comes.
+
+`values` says what the chart `charts/oauth2-proxy` is told, `guarded` which services there are to guard.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pulumi
+import pulumi_kubernetes as kubernetes
+import pulumi_random as random
+
+from components.kubernetes import drupal, notebooks
+from components.kubernetes.charts import ReleaseArgs, release
+from components.kubernetes.cluster import inside
+from components.settings import PROJECT
+from components.settings.kubernetes import Kubernetes
+from components.settings.sign_on import PREFIX, Endpoints, Ingress, Provider
+
+NAMESPACE = PREFIX
+CHART = "oauth2-proxy"
+CLIENT_SECRETS = "sign_on_secrets"  # key of the config: an object, a secret for each provider
+COOKIE_SECRET_LENGTH = 32  # of letters and digits: the proxy decodes them to the 24 bytes of an AES key
+# Drupal's administration, also as its router reads it: in any case, behind index.php, in any language. The pages are
+# everybody's, and Drupal still asks for a login of its own.
+DRUPAL_ADMINISTRATION = (
+    r"(?i)^(/index\.php)?(/[a-z]{2,3}(-[a-z0-9]+)*)?/"
+    r"(admin|user|batch|update\.php|core/(install|rebuild|authorize)\.php|node/(add|[0-9]+/(edit|delete|revisions)))(/|$)"
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Guarded:
+    """A service behind sign-on: its address in the cluster, and which of its paths need a login, where not all do."""
+
+    upstream: str
+    paths: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SignOnArgs:
+    """`cluster`, `kubeconfig`: where this is installed."""
+
+    settings: Kubernetes
+    ingress: Ingress
+    cluster: pulumi.Resource
+    kubeconfig: pulumi.Input[str]
+
+
+class SignOn(pulumi.ComponentResource):
+    """A release of proxies for each identity provider of the settings.
+
+    Children: the Namespace; for each provider the secret of its cookies (RandomPassword), the Secret with that and the
+    client's, the Release. Not managed here: the ingress controller, the Secret with the hosts' certificate, what the
+    providers know of this deployment.
+    """
+
+    urls: dict[str, str]
+
+    def __init__(self, name: str, args: SignOnArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("gaia:kubernetes:SignOn", name, None, opts)
+        self._args = args
+        space = kubernetes.core.v1.Namespace(
+            NAMESPACE,
+            metadata={"name": NAMESPACE, "labels": notebooks.RESTRICTED},
+            opts=inside(args.cluster, self, waits_for_pods=True),
+        )
+        secrets = pulumi.Config(PROJECT).require_secret_object(CLIENT_SECRETS)
+        for provider in args.settings.sign_on:
+            self._proxies(provider, secrets, space)
+        self.urls = urls(args.settings.sign_on, args.ingress)
+        self.register_outputs({"urls": self.urls})
+
+    def _proxies(self, name: str, secrets: pulumi.Output[Any], space: kubernetes.core.v1.Namespace) -> None:
+        args, full = self._args, f"{PREFIX}-{name}"
+        child = inside(args.cluster, self)
+        cookie = random.RandomPassword(
+            full, length=COOKIE_SECRET_LENGTH, special=False, opts=pulumi.ResourceOptions(parent=self)
+        ).result
+        client: pulumi.Output[str] = secrets.apply(lambda known: str(known[name]))
+        secret = kubernetes.core.v1.Secret(
+            full,
+            metadata={"name": full, "namespace": space.metadata["name"]},
+            string_data={"client-secret": client, "cookie-secret": cookie},
+            opts=child,
+        )
+        # with the random cookie's secret in it: the client's cannot be looked for in it
+        checksum = pulumi.Output.unsecret(pulumi.Output.all(client, cookie).apply(digest))
+        release(
+            full,
+            ReleaseArgs(
+                chart=args.settings.charts.oauth2_proxy,
+                own=CHART,
+                kubeconfig=args.kubeconfig,
+                namespace=NAMESPACE,
+                values=values(args.settings, args.ingress, name, checksum),
+            ),
+            pulumi.ResourceOptions.merge(child, pulumi.ResourceOptions(depends_on=[space, secret])),
+        )
+
+
+def guarded(ingress: Ingress) -> dict[str, Guarded]:
+    """All services that can be guarded, by name: the platform's own, and those of the config. Pure."""
+    own = {
+        notebooks.NAME: Guarded(upstream=address(notebooks.NAME, notebooks.NAME)),
+        drupal.NAME: Guarded(upstream=address(drupal.NAME, drupal.NAME), paths=DRUPAL_ADMINISTRATION),
+    }
+    further = {
+        name: Guarded(upstream=address(service.service, service.namespace, service.port))
+        for name, service in ingress.services.items()
+    }
+    return own | further
+
+
+def address(service: str, namespace: str, port: int = 80) -> str:
+    """Of a Service, in the cluster. Pure."""
+    return f"http://{service}.{namespace}.svc:{port}/"
+
+
+def urls(providers: Mapping[str, Provider], ingress: Ingress) -> dict[str, str]:
+    """Where browsers find each service: by its name, or NAME (PROVIDER) where several providers lead to it. Pure."""
+    ways = [(service, name, one.host(service)) for name, one in providers.items() for service in one.guards]
+    services = [service for service, _, _ in ways]
+    return {
+        service if services.count(service) == 1 else f"{service} ({name})": f"https://{host}.{ingress.domain}/"
+        for service, name, host in ways
+    }
+
+
+def endpoints(provider: Provider) -> Endpoints:
+    """Where a provider is asked; none where it tells that itself. Those of the config win. Pure."""
+    if provider.kind != "drupal":
+        return provider.endpoints
+    site = provider.issuer.rstrip("/")
+    own = {  # of Drupal's module Simple OAuth
+        "login": f"{site}/oauth/authorize",
+        "redeem": f"{site}/oauth/token",
+        "keys": f"{site}/oauth/jwks",
+        "profile": f"{site}/oauth/userinfo",
+    }
+    return Endpoints.model_validate(own | provider.endpoints.model_dump(by_alias=True, exclude_defaults=True))
+
+
+def digest(secrets: Sequence[str]) -> str:
+    """By which pods see that what they read at their start has changed. Pure."""
+    return hashlib.sha256("\0".join(secrets).encode()).hexdigest()[:16]
+
+
+def values(settings: Kubernetes, ingress: Ingress, name: str, checksum: pulumi.Input[str]) -> dict[str, Any]:
+    """The values of a provider's release. Pure."""
+    provider, known = settings.sign_on[name], guarded(ingress)
+    return {
+        "image": settings.images.oauth2_proxy,
+        "pullSecrets": list(settings.images.pull_secrets),
+        "existingSecret": f"{PREFIX}-{name}",
+        "checksum": checksum,
+        "provider": {
+            "kind": "google" if provider.kind == "google" else "oidc",
+            "name": name,
+            "issuer": provider.issuer,
+            "clientID": provider.client_id,
+            "scopes": list(provider.scopes),
+            "groupsClaim": provider.groups_claim,
+            "allowedGroups": list(provider.allowed_groups),
+            "emailDomains": list(provider.email_domains),
+            "emails": list(provider.emails),
+            "endpoints": endpoints(provider).model_dump(by_alias=True, exclude_defaults=True),
+        },
+        "services": [service_values(provider, ingress, service, known[service]) for service in provider.guards],
+        "ingress": {
+            "className": ingress.class_name,
+            "tlsSecret": ingress.tls_secret,
+            "annotations": dict(ingress.annotations),
+        },
+    }
+
+
+def service_values(provider: Provider, ingress: Ingress, name: str, service: Guarded) -> dict[str, str]:
+    """What the chart is told of a service. Pure."""
+    told = {"name": name, "host": f"{provider.host(name)}.{ingress.domain}", "upstream": service.upstream}
+    return told | ({"guarded": service.paths} if service.paths else {})
