@@ -59,9 +59,16 @@ def listens(port: int) -> bool:
 
 
 class Service(BaseHTTPRequestHandler):
-    """Answers with what it was asked."""
+    """Answers with what it was asked; over a WebSocket's connection, says a line again."""
 
     def do_GET(self) -> None:
+        if self.headers.get("Upgrade") == "websocket":
+            self.send_response(101)
+            self.send_header("Connection", "Upgrade")
+            self.send_header("Upgrade", "websocket")
+            self.end_headers()
+            self.wfile.write(self.rfile.readline())
+            return
         text = json.dumps({"path": self.path, "headers": dict(self.headers)}).encode()
         self.send_response(200)
         self.send_header("Content-Length", str(len(text)))
@@ -119,6 +126,25 @@ class Browser:
         text = answer.read().decode()
         connection.close()
         return Answer(answer.status, url, text, urljoin(url, answer.headers.get("Location", "")))
+
+    def talk(self, url: str, line: str) -> str:
+        """What comes back over a connection that becomes a WebSocket's; else the status."""
+        name = host(url)
+        cookies = "; ".join(f"{key}={value}" for key, value in self.cookies.get(name, {}).items())
+        head = {"Host": name, "Cookie": cookies, "Connection": "Upgrade", "Upgrade": "websocket"}
+        head |= {"Sec-WebSocket-Version": "13", "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ=="}
+        with socket.create_connection((LOOPBACK, self.doors[name]), timeout=LIMIT) as one, one.makefile("rw") as stream:
+            lines = [f"GET {urlsplit(url).path} HTTP/1.1", *(f"{key}: {value}" for key, value in head.items()), "", ""]
+            stream.write("\r\n".join(lines))
+            stream.flush()
+            status = stream.readline().split()[1]
+            if status != "101":
+                return status
+            while stream.readline().strip():
+                continue
+            stream.write(line + "\n")
+            stream.flush()
+            return stream.readline().strip()
 
     def follow(self, url: str, form: Mapping[str, str] | None = None) -> Answer:
         """Through all redirects."""

@@ -156,6 +156,13 @@ def test_a_wrong_password_is_refused(doors: Doors) -> None:
     assert browser.ask(f"{DASHBOARD}/").status == 302
 
 
+def test_notebooks_talk_over_a_websocket_to_who_is_logged_in(doors: Doors) -> None:
+    browser = doors.browser()
+    assert browser.talk(f"{DASHBOARD}/ws", "hello") == "302"
+    browser.log_in(f"{DASHBOARD}/", ADA, PASSWORD)
+    assert browser.talk(f"{DASHBOARD}/ws", "hello") == "hello"
+
+
 def test_who_signs_out_is_out(doors: Doors) -> None:
     browser = doors.browser()
     assert browser.log_in(f"{DASHBOARD}/", ADA, PASSWORD).status == 200
