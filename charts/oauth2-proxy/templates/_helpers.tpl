@@ -73,6 +73,5 @@ cookie_httponly = true
 cookie_samesite = "lax"
 session_cookie_minimal = true
 cookie_expire = {{ .root.Values.session | toJson }}
-proxy_websockets = true
 upstream_timeout = "10m"
 {{- end }}
