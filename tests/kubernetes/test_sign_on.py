@@ -1,0 +1,186 @@
+"""Sign-on on the cluster, as the program deploys it: three shapes of providers, a browser that comes through an ingress
+controller. (All that a proxy refuses: tests/render/test_sign_on.py.)"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from components.kubernetes.sign_on import NAMESPACE
+from tests.kubernetes import sign_on
+from tests.kubernetes.cluster import Cluster
+from tests.kubernetes.notebook import ready
+from tests.kubernetes.sign_on import Browser, Object, issuer
+
+DOMAIN = "gaia-dev.example.org"
+ADA, EVE, PASSWORD = "ada@example.org", "eve@example.com", "lovelace"
+PEOPLE = {ADA: {"password": PASSWORD, "groups": ["gaia/users"]}, EVE: {"password": PASSWORD, "groups": ["others"]}}
+CLIENT_SECRET = "what a provider knows us by"
+GROUPS = {"allowed_groups": ["gaia/users"], "scopes": ["openid", "email", "profile", "groups"]}
+# The sandbox's own provider, in the shapes of: IRIS IAM; Google; our own site, whose module answers at its own paths
+OF_DRUPAL = {"authorize": "/auth", "token": "/token", "jwks": "/keys", "userinfo": "/userinfo"}
+PATHS = {"drupal": {f"/oauth/{name}": path for name, path in OF_DRUPAL.items()}}
+OF_GOOGLE = {"login": "auth", "redeem": "token", "validate": "userinfo"}
+PROVIDERS: dict[str, dict[str, Any]] = {
+    "iris": {"issuer": issuer("iris"), "guards": ["zeppelin", "drupal"], **GROUPS},
+    "google": {
+        "endpoints": {name: f"{issuer('google')}/{path}" for name, path in OF_GOOGLE.items()},
+        "guards": ["dashboard"],
+        "emails": [ADA],
+    },
+    "drupal": {"issuer": issuer("drupal"), "guards": ["dashboard"], "hosts": {"dashboard": "board"}, **GROUPS},
+}
+INGRESS = {
+    "class": sign_on.CONTROLLER,
+    "domain": DOMAIN,
+    "tls_secret": "hosts",
+    "services": {"dashboard": {"namespace": "default", "service": "web"}},
+}
+# What each host shows to who gets in, at which path
+PAGES = {
+    "zeppelin": ("iris", "/api/version", "version"),
+    "drupal": ("iris", "/index.php/admin", "nodes"),
+    "dashboard": ("google", "/", "web-"),
+    "board": ("drupal", "/", "web-"),
+}
+
+
+def keys(stack: Any, changed: dict[str, Any]) -> None:
+    """Set keys of the stack's own file; None takes one away."""
+    file = yaml.safe_load(stack.file.read_text())
+    for key, value in changed.items():
+        file["config"].pop(f"gaia:{key}", None)
+        if value is not None:
+            file["config"][f"gaia:{key}"] = value
+    stack.file.write_text(yaml.safe_dump(file))
+
+
+def set_secret(cluster: Cluster, name: str, value: str) -> None:
+    cluster.stack.pulumi("config", "set", "--secret", "--path", f"gaia:sign_on_secrets.{name}", value)
+
+
+def beside() -> list[Object]:
+    """What the program does not deploy."""
+    made = sign_on.controller()
+    for name, entry in PROVIDERS.items():
+        hosts = [entry.get("hosts", {}).get(service, service) for service in entry["guards"]]
+        back = [f"https://{host}.{DOMAIN}/oauth2/callback" for host in hosts]
+        client = {"id": "gaia", "secret": CLIENT_SECRET, "redirectURIs": back}
+        made += sign_on.provider(name, [client], PEOPLE, PATHS.get(name, {}))
+    return made
+
+
+@dataclass(frozen=True)
+class Place:
+    """The cluster with sign-on, and its browsers."""
+
+    cluster: Cluster
+    door: str
+
+    def browser(self, name: str) -> Browser:
+        """A new one, without cookies."""
+        browser = Browser(self.cluster, name, self.door, "/tmp/hosts.pem")
+        browser.run('rm -f "/tmp/$1.cookies"', name)
+        return browser
+
+    def pods(self, provider: str) -> set[str]:
+        """The proxies of a provider: others after a restart."""
+        words = ("-n", NAMESPACE, "-l", f"app.kubernetes.io/instance=sign-on-{provider}")
+        found = self.cluster.get("pods", *words, "--field-selector=status.phase=Running")["items"]
+        return {pod["metadata"]["uid"] for pod in found if "deletionTimestamp" not in pod["metadata"]}
+
+
+@pytest.fixture(scope="module")
+def place(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+    ready(cluster)  # its server's node may have been rebooted before
+    for one in beside():
+        cluster.apply(one)
+    for name in (sign_on.CONTROLLER, *(f"idp-{name}" for name in PROVIDERS)):
+        cluster.until_says("1", "get", "deployment", name, "-o", "jsonpath={.status.readyReplicas}")
+    try:
+        yield guarded(cluster, tmp_path_factory.mktemp("hosts"))
+    finally:
+        keys(cluster.stack, dict.fromkeys(("ingress", "sign_on", "sign_on_secrets")))
+        cluster.up()
+        cluster.kubectl("delete", "secret", "hosts", "-n", NAMESPACE, "--ignore-not-found")
+        for one in reversed(beside()):
+            cluster.kubectl("delete", one["kind"].lower(), one["metadata"]["name"], "--wait=false")
+
+
+def guarded(cluster: Cluster, directory: Path) -> Place:
+    """`up` with sign-on, then the hosts' certificate, which a browser trusts."""
+    keys(cluster.stack, {"ingress": INGRESS, "sign_on": {n: {"client_id": "gaia", **e} for n, e in PROVIDERS.items()}})
+    for name in PROVIDERS:
+        set_secret(cluster, name, CLIENT_SECRET)
+    cluster.up()
+    file, key = sign_on.certificate(DOMAIN, directory)
+    cluster.kubectl("create", "secret", "tls", "hosts", "-n", NAMESPACE, f"--cert={file}", f"--key={key}")
+    door = cluster.kubectl("get", "service", sign_on.CONTROLLER, "-o", "jsonpath={.spec.clusterIP}")
+    found = Place(cluster, door)
+    found.browser("first").run('printf %s "$1" > /tmp/hosts.pem', file.read_text())
+    look = ("exec", "deployment/client", "--", "curl", "-s", "-m", "5", "--cacert", "/tmp/hosts.pem", "-o", "/dev/null")
+    for host in PAGES:  # the controller looks every two seconds
+        url = ("--resolve", f"*:443:{door}", "-w", "%{http_code}", f"https://{host}.{DOMAIN}/oauth2/sign_in")
+        cluster.until_says("302", *look, *url)
+    return found
+
+
+def log_in(browser: Browser, url: str, email: str, password: str = PASSWORD) -> sign_on.Answer:
+    form = browser.open(url)
+    assert "password" in form.text, form
+    return browser.open(form.url, "-d", f"login={email}", "-d", f"password={password}")
+
+
+@pytest.mark.parametrize("host", PAGES)
+def test_who_comes_without_a_login_is_sent_to_the_hosts_provider(place: Place, host: str) -> None:
+    provider, path, _ = PAGES[host]
+    answer = place.browser("nobody").open(f"https://{host}.{DOMAIN}{path}", follow=False)
+    assert answer.status == 302
+    assert answer.location.startswith(f"{issuer(provider)}/")
+
+
+@pytest.mark.parametrize("host", PAGES)
+def test_the_right_person_gets_to_the_service_and_is_out_after_signing_out(place: Place, host: str) -> None:
+    _, path, shown = PAGES[host]
+    url, browser = f"https://{host}.{DOMAIN}", place.browser("ada")
+    answer = log_in(browser, url + path, ADA)
+    assert (answer.status, answer.url) == (200, url + path)
+    assert shown in answer.text
+    assert browser.open(url + path, follow=False).status == 200
+    browser.open(f"{url}/oauth2/sign_out", follow=False)
+    assert browser.open(url + path, follow=False).status == 302
+
+
+@pytest.mark.parametrize("host", PAGES)
+def test_a_person_of_no_allowed_group_or_address_is_refused(place: Place, host: str) -> None:
+    _, path, _ = PAGES[host]
+    browser = place.browser("eve")
+    assert log_in(browser, f"https://{host}.{DOMAIN}{path}", EVE).status == 403
+    assert browser.open(f"https://{host}.{DOMAIN}{path}", follow=False).status == 302
+
+
+def test_the_sites_pages_are_everybodys(place: Place) -> None:
+    answer = place.browser("nobody").open(f"https://drupal.{DOMAIN}/", follow=False)
+    assert (answer.status, "nodes" in json.loads(answer.text)) == (200, True)
+
+
+def test_a_second_run_changes_nothing_and_no_secret_is_in_the_state(place: Place) -> None:
+    place.cluster.stack.assert_unchanged()
+    assert CLIENT_SECRET not in place.cluster.stack.state()
+
+
+def test_a_new_client_secret_restarts_the_proxies_of_its_provider_alone(place: Place) -> None:
+    before = {name: place.pods(name) for name in PROVIDERS}
+    set_secret(place.cluster, "google", "another secret")
+    place.cluster.up()
+    set_secret(place.cluster, "google", CLIENT_SECRET)
+    assert not place.pods("google") & before["google"]
+    assert {name: place.pods(name) for name in ("iris", "drupal")} == {n: before[n] for n in ("iris", "drupal")}
+    place.cluster.up()
+    assert log_in(place.browser("ada"), f"https://dashboard.{DOMAIN}/", ADA).status == 200
