@@ -1,4 +1,4 @@
-"""Helm, kubeconform, and charts of third parties, packed from Go modules into `.tools/kubernetes/charts`.
+"""Helm, kubeconform, and the charts of the sandbox's mirror, packed from Go modules into `.tools/kubernetes/charts`.
 
 A chart's repository may be out of reach where Go modules are not; several projects keep their chart in their module.
 """
@@ -7,7 +7,7 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from toolchain import csi, golang, nodes, shell
+from toolchain import csi, golang, nodes, shell, sign_on
 from toolchain.golang import Module
 from toolchain.versions import VERSIONS
 
@@ -53,13 +53,20 @@ class Edit:
 
 @dataclass(frozen=True)
 class Chart:
-    """A chart that lies in a Go module."""
+    """A chart that lies in a Go module; or, without `module`, in the folder of `pinned` itself."""
 
     name: str
     pinned: Module  # its go.mod names the version of `module`
     module: str
     folder: str
     edits: tuple[Edit, ...] = ()
+
+    @property
+    def source(self) -> Path:
+        """Its files."""
+        if self.module:
+            return golang.module_file(self.pinned, self.module, self.folder)
+        return self.pinned.folder / self.folder
 
 
 PACKED = (
@@ -72,6 +79,7 @@ PACKED = (
         # Since 1.22 Kubernetes has CSIDriver only as v1.
         (Edit("templates/csidriver-crd.yaml", "storage.k8s.io/v1beta1", "storage.k8s.io/v1"),),
     ),
+    Chart("traefik", sign_on.TRAEFIK, "", "chart"),
 )
 
 
@@ -79,7 +87,9 @@ def provide() -> None:
     """Build and pack what is missing or out of date. Raises shell.Problem."""
     for module in (HELM, KUBECONFORM):
         golang.provide(module, nodes.PROGRAMS)
-    state = shell.digest(HELM.state(), repr(PACKED), repr(VERSION_OF), *(chart.pinned.state() for chart in PACKED))
+    own = [file for chart in PACKED if not chart.module for file in chart.source.rglob("*") if file.is_file()]
+    pinned = (chart.pinned.state() for chart in PACKED)
+    state = shell.digest(HELM.state(), repr(PACKED), repr(VERSION_OF), *pinned, files=own)
     if shell.done("charts", state, CHARTS):
         return
     draft = CHARTS.with_name("charts.new")
@@ -96,7 +106,7 @@ def pack(chart: Chart, target: Path) -> None:
     """Let TARGET/NAME-VERSION.tgz be the chart. Raises shell.Problem where it is not the one that is described here."""
     folder = golang.BUILT / "charts" / chart.name
     shutil.rmtree(folder, ignore_errors=True)
-    copy(golang.module_file(chart.pinned, chart.module, chart.folder), folder)
+    copy(chart.source, folder)
     for edit in chart.edits:
         change(chart, folder / edit.file, edit)
     shell.run(f"pack {chart.name}", [nodes.PROGRAMS / "helm", "package", folder, "--destination", target])

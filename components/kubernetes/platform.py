@@ -14,6 +14,7 @@ from components import cloud, record
 from components.kubernetes.cluster import MagnumCluster, MagnumClusterArgs, inside
 from components.kubernetes.drivers import ShareDrivers, ShareDriversArgs
 from components.kubernetes.drupal import WebSite, WebSiteArgs
+from components.kubernetes.ingress import IngressController, IngressControllerArgs
 from components.kubernetes.notebooks import NOTEBOOKS, RESTRICTED, Mount, Notebooks, NotebooksArgs
 from components.kubernetes.sign_on import SignOn, SignOnArgs
 from components.kubernetes.volumes import ShareVolume, ShareVolumeArgs
@@ -37,8 +38,8 @@ class KubernetesPlatform(pulumi.ComponentResource):
     """Children: Stash (what the deployment remembers of itself), TenantNetwork, CephfsRouter, the nodes' key
     (PrivateKey, Keypair), MagnumCluster; and unless only the cluster is wanted: the cluster's Provider, the
     ApplicationCredential of its controllers, ShareDrivers, the Namespace of notebooks, a ShareGrant and a ShareVolume
-    for each share, Notebooks, and a WebSite and SignOn where the settings have them. Not managed here: the data
-    project's shares.
+    for each share, Notebooks; where the settings have them a WebSite, an IngressController and SignOn. Not managed
+    here: the data project's shares.
     """
 
     exports: dict[str, Any]
@@ -87,27 +88,7 @@ class KubernetesPlatform(pulumi.ComponentResource):
                 "notebook_user": notebooks.login.name,
                 "notebook_password": notebooks.login.password,
             }
-            if settings.drupal:
-                site = WebSiteArgs(
-                    settings=settings,
-                    drupal=settings.drupal,
-                    cluster=cluster.cluster,
-                    kubeconfig=cluster.kubeconfig,
-                    deployment=noted.name,
-                    project_id=noted.project_id,
-                    after=[drivers],
-                )
-                own = pulumi.ResourceOptions(parent=self, providers=[in_cluster])
-                self.exports["site_service"] = WebSite("site", site, own).service
-            if settings.sign_on and settings.ingress:
-                guard = SignOnArgs(
-                    settings=settings,
-                    ingress=settings.ingress,
-                    cluster=cluster.cluster,
-                    kubeconfig=cluster.kubeconfig,
-                )
-                own = pulumi.ResourceOptions(parent=self, providers=[in_cluster])
-                self.exports["service_urls"] = SignOn("sign-on", guard, own).urls
+            self.exports |= self._web(settings, noted, cluster, in_cluster, drivers)
         self.register_outputs({})
 
     def _cluster(self, settings: Kubernetes, name: str, found: Found) -> tuple[MagnumCluster, pulumi.Output[str]]:
@@ -198,6 +179,46 @@ class KubernetesPlatform(pulumi.ComponentResource):
             after=after,
         )
         return [mount.claim for mount in mounts], Notebooks("notebooks", args, own)
+
+    def _web(
+        self,
+        settings: Kubernetes,
+        noted: record.Record,
+        cluster: MagnumCluster,
+        in_cluster: kubernetes.Provider,
+        drivers: ShareDrivers,
+    ) -> dict[str, Any]:
+        """What browsers see, where the settings have it: the web site, the way in, who is let in. Its outputs."""
+        own = pulumi.ResourceOptions(parent=self, providers=[in_cluster])
+        exports: dict[str, Any] = {}
+        if settings.drupal:
+            site = WebSiteArgs(
+                settings=settings,
+                drupal=settings.drupal,
+                cluster=cluster.cluster,
+                kubeconfig=cluster.kubeconfig,
+                deployment=noted.name,
+                project_id=noted.project_id,
+                after=[drivers],
+            )
+            exports["site_service"] = WebSite("site", site, own).service
+        if settings.ingress and settings.ingress.controller:
+            controller = IngressControllerArgs(
+                charts=settings.charts,
+                ingress=settings.ingress,
+                cluster=cluster.cluster,
+                kubeconfig=cluster.kubeconfig,
+            )
+            exports["ingress_address"] = IngressController("ingress", controller, own).address
+        if settings.ingress and settings.sign_on:
+            guard = SignOnArgs(
+                settings=settings, ingress=settings.ingress, cluster=cluster.cluster, kubeconfig=cluster.kubeconfig
+            )
+            sign_on = SignOn("sign-on", guard, own)
+            exports["service_urls"] = sign_on.urls
+            if sign_on.certificate:
+                exports["hosts_certificate"] = sign_on.certificate
+        return exports
 
 
 def controllers_credential(stack: str, settings: Kubernetes) -> cloud.Credential | None:

@@ -17,6 +17,7 @@ import pulumi_random as random
 from components.kubernetes import drupal, notebooks
 from components.kubernetes.charts import ReleaseArgs, release
 from components.kubernetes.cluster import inside
+from components.kubernetes.ingress import CERTIFICATE, HostCertificate
 from components.settings import PROJECT
 from components.settings.kubernetes import Kubernetes
 from components.settings.sign_on import PREFIX, Endpoints, Ingress, Provider
@@ -54,12 +55,13 @@ class SignOnArgs:
 class SignOn(pulumi.ComponentResource):
     """A release of proxies for each identity provider of the settings.
 
-    Children: the Namespace; for each provider the secret of its cookies (RandomPassword), the Secret with that and the
-    client's, the Release. Not managed here: the ingress controller, the Secret with the hosts' certificate, what the
-    providers know of this deployment.
+    Children: the Namespace; unless the settings name a Secret with the hosts' certificate, a HostCertificate; for each
+    provider the secret of its cookies (RandomPassword), the Secret with that and the client's, the Release. Not managed
+    here: the ingress controller, what the providers know of this deployment.
     """
 
     urls: dict[str, str]
+    certificate: pulumi.Output[str] | None = None  # that the stack has signed itself
 
     def __init__(self, name: str, args: SignOnArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("gaia:kubernetes:SignOn", name, None, opts)
@@ -69,6 +71,9 @@ class SignOn(pulumi.ComponentResource):
             metadata={"name": NAMESPACE, "labels": notebooks.RESTRICTED},
             opts=inside(args.cluster, self, waits_for_pods=True),
         )
+        if not args.ingress.tls_secret:
+            certificate = HostCertificate(args.ingress.domain, args.cluster, space.metadata["name"], self)
+            self.certificate = certificate.pem
         secrets = pulumi.Config(PROJECT).require_secret_object(CLIENT_SECRETS)
         for provider in args.settings.sign_on:
             self._proxies(provider, secrets, space)
@@ -173,7 +178,7 @@ def values(settings: Kubernetes, ingress: Ingress, name: str, checksum: pulumi.I
         "services": [service_values(provider, ingress, service, known[service]) for service in provider.guards],
         "ingress": {
             "className": ingress.class_name,
-            "tlsSecret": ingress.tls_secret,
+            "tlsSecret": ingress.tls_secret or CERTIFICATE,
             "annotations": dict(ingress.annotations),
         },
     }

@@ -141,6 +141,7 @@ class Charts(Model):
     zeppelin: OwnChart = OwnChart()
     drupal: OwnChart = OwnChart()
     oauth2_proxy: OwnChart = OwnChart()
+    ingress: Chart
 
 
 def _image(reference: str) -> str:

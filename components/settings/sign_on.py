@@ -56,7 +56,11 @@ class Ingress(Model):
 
     class_name: Name = Field(alias="class", description="of the cluster's ingress controller")
     domain: Domain = Field(description="a service is at SERVICE.DOMAIN")
-    tls_secret: Name = Field(description=f"a Secret of the namespace {PREFIX}, with the certificate of its hosts")
+    tls_secret: Name | Literal[""] = Field(
+        "",
+        description=f"a Secret of the namespace {PREFIX} with the hosts' certificate; unless set, the stack signs one",
+    )
+    controller: bool = Field(True, description="false: the cluster has one of this class already")
     annotations: Texts = Field({}, description="of each Ingress: for whoever makes certificates, or the controller")
     services: dict[Name, Service] = Field({}, description="further services that sign-on guards, by name")
 

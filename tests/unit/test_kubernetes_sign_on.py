@@ -68,10 +68,6 @@ def said(**keys: Any) -> list[str]:
         (given({"iris": {**IRIS, "guards": ["grafana"]}}), "sign_on.iris.guards names grafana, which is none of zepp"),
         (given({"iris": IRIS}, ingress={}), "ingress is not set, without which nobody reaches what sign_on guards"),
         (given({"iris": IRIS}, ingress={**INGRESS, "domain": "nowhere"}), "ingress.domain must be a domain"),
-        (
-            given({"iris": IRIS}, ingress={"class": "nginx", "domain": DOMAIN}),
-            "ingress.tls_secret is not set",
-        ),
         (given({"iris": IRIS}, ingress=DASHBOARD), "ingress.services.dashboard is guarded by no provider of sign_on"),
         (
             given({"iris": IRIS}, ingress={**INGRESS, "services": {"drupal": {"namespace": "a", "service": "b"}}}),
@@ -98,7 +94,7 @@ def test_everything_that_is_wrong_is_said_at_once() -> None:
     found = said(ingress={"class": "Nginx"}, sign_on=providers, sign_on_secrets={"iris": "x"})
     keys = sorted(line.split()[0] for line in found)
     assert keys == [
-        *("ingress.class", "ingress.domain", "ingress.tls_secret"),
+        *("ingress.class", "ingress.domain"),
         *("sign_on.google.client_id", "sign_on.mine.kind"),
         *("sign_on_secrets.google", "sign_on_secrets.iris", "sign_on_secrets.mine"),
     ]
