@@ -8,7 +8,7 @@ from pathlib import Path
 
 import openstack.exceptions
 
-from ops import archives, catalogue, recover, smoke, state
+from ops import archives, catalogue, recover, smoke, state, sweep
 from ops.cloud import OpsError
 
 
@@ -35,6 +35,9 @@ def parser() -> argparse.ArgumentParser:
     )
     again = verbs.add_parser("recover", help="after a killed engine: remove what it left unnoted in the cloud")
     again.add_argument("-s", "--stack", required=True)
+    left = verbs.add_parser("sweep", help="list what a stack's cluster has left in the cloud, or remove it")
+    left.add_argument("-s", "--stack", required=True)
+    left.add_argument("--remove", action="store_true", help="remove what is listed")
     sums = verbs.add_parser("archives", help="compare the archives' checksums with what their publishers state")
     sums.add_argument("-s", "--stack", required=True)
     sums.add_argument("--pin", action="store_true", help="write what they state into the stack's file")
@@ -58,6 +61,8 @@ def main(argv: list[str]) -> int:
             lines = [catalogue.fill(chosen.cloud, chosen.share, words)]
         elif chosen.verb == "recover":
             lines = recover.recover(chosen.stack)
+        elif chosen.verb == "sweep":
+            lines = sweep.sweep(chosen.stack, chosen.remove)
         elif chosen.verb == "archives":
             lines = archives.archives(chosen.stack, chosen.pin)
         else:

@@ -56,11 +56,25 @@ def test_another_label_is_another_cluster_with_everything_that_was_in_the_first(
     cluster.stack.assert_unchanged()
 
 
-def test_destroy_asks_no_node_and_leaves_nothing(
+def test_destroy_asks_no_node_and_a_sweep_removes_what_its_claims_left(
     cluster: Cluster, node_cloud: Sandbox, before: dict[str, list[str]]
 ) -> None:
     cluster.kubectl("create", "service", "loadbalancer", "forgotten", "--tcp=80")
     cluster.published("forgotten")  # Magnum removes what the cluster's controller has made for it
+    asked = {"accessModes": ["ReadWriteMany"], "resources": {"requests": {"storage": "1Gi"}}}
+    metadata = {"name": "forgotten", "namespace": "default"}
+    cluster.apply({"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": metadata, "spec": asked})
+    cluster.until_says("Bound", "get", "pvc", "forgotten", "-o", "jsonpath={.status.phase}")
+    assert "_COMPLETE, and has made" in cluster.stack.ops("sweep").stdout
+    refused = cluster.stack.ops("sweep", "--remove", check=False)
+    assert refused.returncode == 1
+    assert "what it made is in use" in refused.stdout
     cluster.act(MASTER, {"os-stop": None})
     cluster.stack.destroy()
+    left = everything(node_cloud, CLOUD)
+    assert {kind for kind, names in left.items() if names != before[kind]} == {"shares", "access_rules"}
+    assert "share pvc-" in cluster.stack.ops("sweep").stdout
+    assert everything(node_cloud, CLOUD) == left
+    assert "removed share pvc-" in cluster.stack.ops("sweep", "--remove").stdout
     assert everything(node_cloud, CLOUD) == before
+    assert "nothing is left" in cluster.stack.ops("sweep").stdout
