@@ -35,9 +35,9 @@ def cloud(status: str = "") -> Any:
     clusters = [SimpleNamespace(name="gaia-dev", status=status)] if status else []
     return SimpleNamespace(
         current_project_id="p",
-        shared_file_system=SimpleNamespace(shares=lambda details: shares),
+        shared_file_system=SimpleNamespace(shares=lambda **_: shares),
         load_balancer=SimpleNamespace(load_balancers=lambda: balancers),
-        network=SimpleNamespace(networks=lambda name, project_id: [networks[name]]),
+        network=SimpleNamespace(networks=lambda name, **_: [networks[name]]),
         container_infrastructure_management=SimpleNamespace(clusters=lambda: clusters),
     )
 
