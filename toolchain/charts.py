@@ -42,6 +42,9 @@ KUBECONFORM = Module(
 )
 
 
+HEADLAMP = Module("kubernetes/headlamp", (), "", ())  # its chart alone: nothing of it is built
+
+
 @dataclass(frozen=True)
 class Edit:
     """What has to be another text in a chart's file for the Kubernetes of today."""
@@ -79,6 +82,7 @@ PACKED = (
         # Since 1.22 Kubernetes has CSIDriver only as v1.
         (Edit("templates/csidriver-crd.yaml", "storage.k8s.io/v1beta1", "storage.k8s.io/v1"),),
     ),
+    Chart("headlamp", HEADLAMP, "github.com/kubernetes-sigs/headlamp", "charts/headlamp"),
     Chart("traefik", sign_on.TRAEFIK, "", "chart"),
 )
 

@@ -12,6 +12,7 @@ import pulumi_tls as tls
 
 from components import cloud, record
 from components.kubernetes.cluster import MagnumCluster, MagnumClusterArgs, inside
+from components.kubernetes.dashboard import Headlamp, HeadlampArgs
 from components.kubernetes.drivers import ShareDrivers, ShareDriversArgs
 from components.kubernetes.drupal import WebSite, WebSiteArgs
 from components.kubernetes.ingress import IngressController, IngressControllerArgs
@@ -38,8 +39,8 @@ class KubernetesPlatform(pulumi.ComponentResource):
     """Children: Stash (what the deployment remembers of itself), TenantNetwork, CephfsRouter, the nodes' key
     (PrivateKey, Keypair), MagnumCluster; and unless only the cluster is wanted: the cluster's Provider, the
     ApplicationCredential of its controllers, ShareDrivers, the Namespace of notebooks, a ShareGrant and a ShareVolume
-    for each share, Notebooks; where the settings have them a WebSite, an IngressController and SignOn. Not managed
-    here: the data project's shares.
+    for each share, Notebooks; where the settings have them a WebSite, Headlamp, an IngressController and SignOn. Not
+    managed here: the data project's shares.
     """
 
     exports: dict[str, Any]
@@ -202,6 +203,14 @@ class KubernetesPlatform(pulumi.ComponentResource):
                 after=[drivers],
             )
             exports["site_service"] = WebSite("site", site, own).service
+        if settings.dashboard:
+            dashboard = HeadlampArgs(
+                charts=settings.charts,
+                dashboard=settings.dashboard,
+                cluster=cluster.cluster,
+                kubeconfig=cluster.kubeconfig,
+            )
+            exports["dashboard_service"] = Headlamp("dashboard", dashboard, own).service
         if settings.ingress and settings.ingress.controller:
             controller = IngressControllerArgs(
                 charts=settings.charts,

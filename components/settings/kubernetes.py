@@ -142,6 +142,7 @@ class Charts(Model):
     drupal: OwnChart = OwnChart()
     oauth2_proxy: OwnChart = OwnChart()
     ingress: Chart
+    headlamp: Chart
 
 
 def _image(reference: str) -> str:
@@ -213,6 +214,12 @@ class Drupal(Model):
     database_memory_mib: int = Field(1024, ge=256, description="all that the database may take: half of it for pages")
 
 
+class Dashboard(Model):
+    """A dashboard of the cluster (Headlamp), which people use with tokens of their own."""
+
+    session_hours: int = Field(ge=1, le=720, description="after which people give their token again")
+
+
 class Kubernetes(Deployment):
     """Settings of the platform `kubernetes`."""
 
@@ -221,6 +228,7 @@ class Kubernetes(Deployment):
     images: Images
     notebook: Notebooks = Notebooks()
     drupal: Drupal | None = Field(None, description="a web site; none unless set")
+    dashboard: Dashboard | None = Field(None, description="a dashboard of the cluster; none unless set")
     ingress: Ingress | None = Field(None, description="how browsers reach services; with sign_on")
     sign_on: Providers = Field({}, description="identity providers, and which services each guards")
     spark: SparkSettings = Field({}, description="further lines of spark-defaults.conf")

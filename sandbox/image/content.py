@@ -44,8 +44,19 @@ def drupal(_layout: Layout, root: Path, _versions: Versions) -> None:
     shutil.copytree(FILES / "drupal", root, dirs_exist_ok=True)
 
 
+def headlamp(_layout: Layout, root: Path, _versions: Versions) -> None:
+    """A program in the place of the dashboard's."""
+    shutil.copytree(FILES / "headlamp", root, dirs_exist_ok=True)
+
+
 Collect = Callable[[Layout, Path, Versions], None]
-LAYERS: dict[str, Collect] = {"libraries": libraries, "spark": spark, "zeppelin": zeppelin, "drupal": drupal}
+LAYERS: dict[str, Collect] = {
+    "libraries": libraries,
+    "spark": spark,
+    "zeppelin": zeppelin,
+    "drupal": drupal,
+    "headlamp": headlamp,
+}
 
 
 def decisions(layout: Layout, versions: Versions) -> bytes:

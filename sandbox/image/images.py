@@ -79,6 +79,13 @@ def of_pods(versions: Path) -> tuple[ContainerImage, ...]:
             "docker.io/library/drupal:11-sandbox", APACHE, command=("apache2-foreground",), layers=("drupal",)
         ),
         ContainerImage("docker.io/library/mariadb:10.11", MARIADB, command=("mariadbd",)),
+        ContainerImage(
+            "ghcr.io/headlamp-k8s/headlamp:0.43-sandbox",
+            JAVA,  # for its Python
+            command=("-in-cluster",),
+            layers=("headlamp",),
+            runs={"Entrypoint": ["/headlamp/headlamp-server"]},
+        ),
     )
 
 

@@ -49,7 +49,7 @@ def test_another_label_is_another_cluster_with_everything_that_was_in_the_first(
     cluster.wait_until_ready()
     found = cluster.get("pvc", "-A")["items"]
     assert [(one["metadata"]["name"], one["status"]["phase"]) for one in found] == [(name, "Bound") for name in claims]
-    assert cluster.kubectl("get", "secrets", "-A", "-l", "owner=helm,status=deployed", "-o", "name").count("/") == 4
+    assert cluster.kubectl("get", "secrets", "-A", "-l", "owner=helm,status=deployed", "-o", "name").count("/") == 5
     with logged_in(cluster) as notebooks:  # `up` has waited for the server
         assert notebooks.call("GET", f"/notebook/{kept}")["name"] == "kept"
     assert content(cluster) == before
