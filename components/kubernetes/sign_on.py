@@ -14,7 +14,7 @@ import pulumi
 import pulumi_kubernetes as kubernetes
 import pulumi_random as random
 
-from components.kubernetes import drupal, notebooks
+from components.kubernetes import dashboard, drupal, notebooks
 from components.kubernetes.charts import ReleaseArgs, release
 from components.kubernetes.cluster import inside
 from components.kubernetes.ingress import CERTIFICATE, HostCertificate
@@ -113,6 +113,7 @@ def guarded(ingress: Ingress) -> dict[str, Guarded]:
     own = {
         notebooks.NAME: Guarded(upstream=address(notebooks.NAME, notebooks.NAME)),
         drupal.NAME: Guarded(upstream=address(drupal.NAME, drupal.NAME), paths=DRUPAL_ADMINISTRATION),
+        "dashboard": Guarded(upstream=address(dashboard.NAME, dashboard.NAME)),
     }
     further = {
         name: Guarded(upstream=address(service.service, service.namespace, service.port))

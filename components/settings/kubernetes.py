@@ -240,5 +240,6 @@ class Kubernetes(Deployment):
 
     def conflicts(self) -> list[str]:
         """What cannot be together, each beginning with its key."""
-        platform = frozenset(("zeppelin", "drupal") if self.drupal else ("zeppelin",))
+        parts = {"zeppelin": True, "drupal": self.drupal, "dashboard": self.dashboard}
+        platform = frozenset(name for name, there in parts.items() if there)
         return [*super().conflicts(), *sign_on_conflicts(self.sign_on, self.ingress, platform)]

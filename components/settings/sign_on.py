@@ -20,7 +20,7 @@ KNOWN: Mapping[str, dict[str, Any]] = {
     "escape": {"issuer": "https://iam-escape.cloud.cnaf.infn.it/"},
     "drupal": {"kind": "drupal"},
 }
-OF_PLATFORM = frozenset(("zeppelin", "drupal"))  # services that the program installs
+OF_PLATFORM = frozenset(("zeppelin", "drupal", "dashboard"))  # services that the program installs
 PREFIX = "sign-on"  # of releases and what they make
 LONGEST = 63  # characters of a Service's name, and of a part of a host's
 
@@ -44,7 +44,7 @@ ProviderUrl = Annotated[Url, AfterValidator(_guarded_way)]
 
 
 class Service(Model):
-    """A service of the cluster that the program does not install, such as a dashboard."""
+    """A service of the cluster that the program does not install, such as Grafana."""
 
     namespace: Name
     service: Name

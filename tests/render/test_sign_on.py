@@ -89,10 +89,10 @@ def doors(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     name, scratch = request.param, tmp_path_factory.mktemp(request.param)
     at, upstream = free_port(), free_port()
     entry = providers(f"http://idp.default.svc:{at}/idp")[name]
-    entry |= {"client_id": "gaia", "guards": ["dashboard", "drupal"]}
+    entry |= {"client_id": "gaia", "guards": ["grafana", "drupal"]}
     web = {"namespace": "default", "service": "web"}
     settings = parsed(
-        ingress={**INGRESS, "services": {"dashboard": web}},
+        ingress={**INGRESS, "services": {"grafana": web}},
         drupal=SITE,
         sign_on={name: entry},
         sign_on_secrets={name: CLIENT_SECRET},
@@ -101,7 +101,7 @@ def doors(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     made = rendered(name, sign_on.values(settings, settings.ingress, name, "checksum"), scratch)
     hosts = {one["metadata"]["name"]: one["spec"]["rules"][0]["host"] for one in made if one["kind"] == "Ingress"}
     files = {hosts[one["metadata"]["name"]]: one["data"] for one in made if one["kind"] == "ConfigMap"}
-    assert files.keys() == {f"dashboard.{DOMAIN}", f"drupal.{DOMAIN}"}
+    assert files.keys() == {f"grafana.{DOMAIN}", f"drupal.{DOMAIN}"}
     (scratch / "client-secret").write_text(CLIENT_SECRET)
     (scratch / "cookie-secret").write_text(COOKIE_SECRET)
     issuer = f"http://{LOOPBACK}:{at}/idp"
@@ -126,58 +126,58 @@ def doors(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
         yield Doors(issuer, places)
 
 
-DASHBOARD, SITE_HOST = f"https://dashboard.{DOMAIN}", f"https://drupal.{DOMAIN}"
+GRAFANA, SITE_HOST = f"https://grafana.{DOMAIN}", f"https://drupal.{DOMAIN}"
 
 
 def test_who_comes_without_a_login_is_sent_to_the_provider(doors: Doors) -> None:
-    answer = doors.browser().ask(f"{DASHBOARD}/")
+    answer = doors.browser().ask(f"{GRAFANA}/")
     assert answer.status == 302
     assert answer.location.startswith(f"{doors.issuer}/")
 
 
 def test_the_right_person_gets_in_and_stays_in_by_a_cookie(doors: Doors) -> None:
     browser = doors.browser()
-    answer = browser.log_in(f"{DASHBOARD}/page?x=1", ADA, PASSWORD)
+    answer = browser.log_in(f"{GRAFANA}/page?x=1", ADA, PASSWORD)
     assert (answer.status, answer.json()["path"]) == (200, "/page?x=1")
-    again = browser.ask(f"{DASHBOARD}/other").json()
+    again = browser.ask(f"{GRAFANA}/other").json()
     assert (again["path"], again["headers"]["X-Forwarded-Email"]) == ("/other", ADA)
     assert "Authorization" not in again["headers"], "the service has logins of its own"
 
 
 def test_a_person_who_is_not_of_those_that_are_let_in_is_refused(doors: Doors) -> None:
     browser = doors.browser()
-    assert browser.log_in(f"{DASHBOARD}/", EVE, PASSWORD).status == 403
-    assert browser.ask(f"{DASHBOARD}/").status == 302
+    assert browser.log_in(f"{GRAFANA}/", EVE, PASSWORD).status == 403
+    assert browser.ask(f"{GRAFANA}/").status == 302
 
 
 def test_a_wrong_password_is_refused(doors: Doors) -> None:
     browser = doors.browser()
-    assert "Invalid" in browser.log_in(f"{DASHBOARD}/", ADA, "wrong").text
-    assert browser.ask(f"{DASHBOARD}/").status == 302
+    assert "Invalid" in browser.log_in(f"{GRAFANA}/", ADA, "wrong").text
+    assert browser.ask(f"{GRAFANA}/").status == 302
 
 
 def test_notebooks_talk_over_a_websocket_to_who_is_logged_in(doors: Doors) -> None:
     browser = doors.browser()
-    assert browser.talk(f"{DASHBOARD}/ws", "hello") == "302"
-    browser.log_in(f"{DASHBOARD}/", ADA, PASSWORD)
-    assert browser.talk(f"{DASHBOARD}/ws", "hello") == "hello"
+    assert browser.talk(f"{GRAFANA}/ws", "hello") == "302"
+    browser.log_in(f"{GRAFANA}/", ADA, PASSWORD)
+    assert browser.talk(f"{GRAFANA}/ws", "hello") == "hello"
 
 
 def test_who_signs_out_is_out(doors: Doors) -> None:
     browser = doors.browser()
-    assert browser.log_in(f"{DASHBOARD}/", ADA, PASSWORD).status == 200
-    browser.ask(f"{DASHBOARD}/oauth2/sign_out")
-    assert browser.ask(f"{DASHBOARD}/").status == 302
+    assert browser.log_in(f"{GRAFANA}/", ADA, PASSWORD).status == 200
+    browser.ask(f"{GRAFANA}/oauth2/sign_out")
+    assert browser.ask(f"{GRAFANA}/").status == 302
 
 
 def test_a_cookie_that_nobody_gave_lets_nobody_in(doors: Doors) -> None:
     browser = doors.browser()
-    assert browser.log_in(f"{DASHBOARD}/", ADA, PASSWORD).status == 200
-    [(name, value)] = [one for one in browser.cookies[f"dashboard.{DOMAIN}"].items() if "csrf" not in one[0]]
+    assert browser.log_in(f"{GRAFANA}/", ADA, PASSWORD).status == 200
+    [(name, value)] = [one for one in browser.cookies[f"grafana.{DOMAIN}"].items() if "csrf" not in one[0]]
     assert name.startswith("__Host-"), "a browser takes it from this host alone, and never in clear"
     other = "A" if value[5] != "A" else "B"
-    browser.cookies[f"dashboard.{DOMAIN}"][name] = value[:5] + other + value[6:]
-    assert browser.ask(f"{DASHBOARD}/").status == 302
+    browser.cookies[f"grafana.{DOMAIN}"][name] = value[:5] + other + value[6:]
+    assert browser.ask(f"{GRAFANA}/").status == 302
 
 
 def test_pages_of_the_site_are_everybodys_and_nobody_can_say_who_they_are(doors: Doors) -> None:

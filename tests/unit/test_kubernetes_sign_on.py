@@ -21,9 +21,9 @@ from tests.unit.test_kubernetes_notebooks import parsed
 
 DOMAIN = "gaia-dev.example.org"
 INGRESS: dict[str, Any] = {"class": "nginx", "domain": DOMAIN, "tls_secret": "hosts"}
-DASHBOARD = {**INGRESS, "services": {"dashboard": {"namespace": "headlamp", "service": "headlamp", "port": 8080}}}
+GRAFANA = {**INGRESS, "services": {"grafana": {"namespace": "monitoring", "service": "grafana", "port": 8080}}}
 IRIS = {"client_id": "gaia", "guards": ["zeppelin"]}
-GOOGLE = {"client_id": "gaia", "guards": ["dashboard"], "emails": ["ada@example.org"]}
+GOOGLE = {"client_id": "gaia", "guards": ["grafana"], "emails": ["ada@example.org"]}
 CLIENT_SECRET = "what iris knows us by"
 
 
@@ -65,10 +65,10 @@ def said(**keys: Any) -> list[str]:
             "sign_on.google allowed_groups cannot be known of Google",
         ),
         (given({"iris": {**IRIS, "guards": ["drupal"]}}), "sign_on.iris.guards names drupal, but drupal is not set"),
-        (given({"iris": {**IRIS, "guards": ["grafana"]}}), "sign_on.iris.guards names grafana, which is none of zepp"),
+        (given({"iris": {**IRIS, "guards": ["nothing"]}}), "sign_on.iris.guards names nothing, which is none of zepp"),
         (given({"iris": IRIS}, ingress={}), "ingress is not set, without which nobody reaches what sign_on guards"),
         (given({"iris": IRIS}, ingress={**INGRESS, "domain": "nowhere"}), "ingress.domain must be a domain"),
-        (given({"iris": IRIS}, ingress=DASHBOARD), "ingress.services.dashboard is guarded by no provider of sign_on"),
+        (given({"iris": IRIS}, ingress=GRAFANA), "ingress.services.grafana is guarded by no provider of sign_on"),
         (
             given({"iris": IRIS}, ingress={**INGRESS, "services": {"drupal": {"namespace": "a", "service": "b"}}}),
             "ingress.services must not have drupal: the platform's own is known already",
@@ -129,7 +129,7 @@ def test_the_providers_of_the_platforms_people_are_known_by_their_names() -> Non
         "google": GOOGLE,
         "escape": {**IRIS, "hosts": {"zeppelin": "z"}},
     }
-    found = parsed(**given(people, ingress=DASHBOARD)).sign_on
+    found = parsed(**given(people, ingress=GRAFANA)).sign_on
     assert found["iris"].issuer == "https://iris-iam.stfc.ac.uk/"
     assert found["escape"].issuer == "https://iam-escape.cloud.cnaf.infn.it/"
     assert (found["google"].kind, found["google"].issuer) == ("google", "https://accounts.google.com")
@@ -142,14 +142,14 @@ def values(name: str, providers: dict[str, Any], **changed: Any) -> dict[str, An
 
 
 def test_one_more_provider_is_an_entry_and_changes_nothing_of_the_others() -> None:
-    mine = {"issuer": "https://iam.example.org", "client_id": "us", "guards": ["dashboard"]}
-    more = values("iris", {"iris": IRIS, "mine": mine}, ingress=DASHBOARD)
+    mine = {"issuer": "https://iam.example.org", "client_id": "us", "guards": ["grafana"]}
+    more = values("iris", {"iris": IRIS, "mine": mine}, ingress=GRAFANA)
     assert more == values("iris", {"iris": IRIS})
-    found = values("mine", {"iris": IRIS, "mine": mine}, ingress=DASHBOARD)
+    found = values("mine", {"iris": IRIS, "mine": mine}, ingress=GRAFANA)
     assert found["existingSecret"] == "sign-on-mine"
     assert found["provider"]["issuer"] == "https://iam.example.org"
     assert found["services"] == [
-        {"name": "dashboard", "host": f"dashboard.{DOMAIN}", "upstream": "http://headlamp.headlamp.svc:8080/"}
+        {"name": "grafana", "host": f"grafana.{DOMAIN}", "upstream": "http://grafana.monitoring.svc:8080/"}
     ]
 
 
@@ -213,9 +213,9 @@ class Hidden(Recorder):
 
 @pytest.fixture
 def made() -> Iterator[Made]:
-    keys = given(PROVIDERS, ingress=DASHBOARD)
+    keys = given(PROVIDERS, ingress=GRAFANA)
     settings = parsed(**keys)
-    ingress = Ingress.model_validate(DASHBOARD)
+    ingress = Ingress.model_validate(GRAFANA)
 
     def build() -> dict[str, str]:
         cluster = pulumi.CustomResource("a:b:Cluster", "cluster", {})
