@@ -1,12 +1,10 @@
-"""What sign-on needs on a cluster beside what the program deploys: providers, an ingress controller, a browser."""
+"""What sign-on needs on a cluster beside what the program deploys: providers, a browser."""
 
 from __future__ import annotations
 
 import json
-import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from tests.kubernetes.cluster import RESTRICTED, Cluster
@@ -56,51 +54,6 @@ def provider(name: str, clients: list[Object], people: Mapping[str, Object], pat
     image, ready = f"ghcr.io/dexidp/dex:v{VERSION['dex']}", "/idp/healthz"
     ports = {PROVIDER_PORT: PROVIDER_PORT}
     return [files, *server(full, image, ["/dex-files/dex.json"], ports, ready, volumes=volumes)]
-
-
-CONTROLLER = "traefik"  # its name, its class
-CONTROLLER_RULES = [
-    {"apiGroups": [""], "resources": ["services", "secrets", "nodes"], "verbs": ["get", "list", "watch"]},
-    {"apiGroups": ["discovery.k8s.io"], "resources": ["endpointslices"], "verbs": ["get", "list", "watch"]},
-    {
-        "apiGroups": ["networking.k8s.io"],
-        "resources": ["ingresses", "ingressclasses"],
-        "verbs": ["get", "list", "watch"],
-    },
-]
-
-
-def controller() -> list[Object]:
-    """An ingress controller, reached in the cluster at its Service's port 443."""
-    account = {"kind": "ServiceAccount", "name": CONTROLLER, "namespace": "default"}
-    role = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": CONTROLLER}
-    args = [
-        "--providers.kubernetesingress=true",
-        "--entrypoints.websecure.address=:8443",
-        "--entrypoints.websecure.http.tls=true",
-        "--entrypoints.ping.address=:9000",
-        "--ping.entrypoint=ping",
-        "--global.checknewversion=false",
-        "--global.sendanonymoususage=false",
-    ]
-    ports, image = {443: 8443, 9000: 9000}, f"docker.io/library/traefik:v{VERSION['traefik']}"
-    return [
-        named("ServiceAccount", "v1", CONTROLLER),
-        named("ClusterRole", "rbac.authorization.k8s.io/v1", CONTROLLER, rules=CONTROLLER_RULES),
-        named("ClusterRoleBinding", "rbac.authorization.k8s.io/v1", CONTROLLER, roleRef=role, subjects=[account]),
-        named("IngressClass", "networking.k8s.io/v1", CONTROLLER, spec={"controller": "traefik.io/ingress-controller"}),
-        *server(CONTROLLER, image, args, ports, "/ping", serviceAccountName=CONTROLLER, volumes=[TMP]),
-    ]
-
-
-def certificate(domain: str, directory: Path) -> tuple[Path, Path]:
-    """Of all hosts of a domain, signed by itself: the file, and its key's."""
-    file, key = directory / "tls.crt", directory / "tls.key"
-    words = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2"]
-    words += ["-subj", f"/CN={domain}", "-addext", f"subjectAltName=DNS:*.{domain}"]
-    words += ["-keyout", str(key), "-out", str(file)]
-    subprocess.run(words, check=True, capture_output=True)
-    return file, key
 
 
 @dataclass(frozen=True)

@@ -1,12 +1,11 @@
-"""Sign-on on the cluster, as the program deploys it: three shapes of providers, a browser that comes through an ingress
-controller. (All that a proxy refuses: tests/render/test_sign_on.py.)"""
+"""Sign-on on the cluster, as the program deploys it: three shapes of providers, a browser that comes through the load
+balancer and the ingress controller. (All that a proxy refuses: tests/render/test_sign_on.py.)"""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -28,7 +27,7 @@ OF_DRUPAL = {"authorize": "/auth", "token": "/token", "jwks": "/keys", "userinfo
 PATHS = {"drupal": {f"/oauth/{name}": path for name, path in OF_DRUPAL.items()}}
 OF_GOOGLE = {"login": "auth", "redeem": "token", "validate": "userinfo"}
 PROVIDERS: dict[str, dict[str, Any]] = {
-    "iris": {"issuer": issuer("iris"), "guards": ["zeppelin", "drupal"], **GROUPS},
+    "iris": {"issuer": issuer("iris"), "guards": ["zeppelin", "drupal", "web"], **GROUPS},
     "google": {
         "endpoints": {name: f"{issuer('google')}/{path}" for name, path in OF_GOOGLE.items()},
         "guards": ["dashboard"],
@@ -36,18 +35,14 @@ PROVIDERS: dict[str, dict[str, Any]] = {
     },
     "drupal": {"issuer": issuer("drupal"), "guards": ["dashboard"], "hosts": {"dashboard": "board"}, **GROUPS},
 }
-INGRESS = {
-    "class": sign_on.CONTROLLER,
-    "domain": DOMAIN,
-    "tls_secret": "hosts",
-    "services": {"dashboard": {"namespace": "default", "service": "web"}},
-}
+INGRESS = {"class": "public", "domain": DOMAIN, "services": {"web": {"namespace": "default", "service": "web"}}}
 # What each host shows to who gets in, at which path
 PAGES = {
     "zeppelin": ("iris", "/api/version", "version"),
     "drupal": ("iris", "/index.php/admin", "nodes"),
-    "dashboard": ("google", "/", "web-"),
-    "board": ("drupal", "/", "web-"),
+    "web": ("iris", "/", "web-"),
+    "dashboard": ("google", "/", "Headlamp"),
+    "board": ("drupal", "/", "Headlamp"),
 }
 
 
@@ -67,7 +62,7 @@ def set_secret(cluster: Cluster, name: str, value: str) -> None:
 
 def beside() -> list[Object]:
     """What the program does not deploy."""
-    made = sign_on.controller()
+    made: list[Object] = []
     for name, entry in PROVIDERS.items():
         hosts = [entry.get("hosts", {}).get(service, service) for service in entry["guards"]]
         back = [f"https://{host}.{DOMAIN}/oauth2/callback" for host in hosts]
@@ -97,33 +92,31 @@ class Place:
 
 
 @pytest.fixture(scope="module")
-def place(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+def place(cluster: Cluster) -> Iterator[Place]:
     ready(cluster)  # its server's node may have been rebooted before
     for one in beside():
         cluster.apply(one)
-    for name in (sign_on.CONTROLLER, *(f"idp-{name}" for name in PROVIDERS)):
-        cluster.until_says("1", "get", "deployment", name, "-o", "jsonpath={.status.readyReplicas}")
+    for name in PROVIDERS:
+        cluster.until_says("1", "get", "deployment", f"idp-{name}", "-o", "jsonpath={.status.readyReplicas}")
     try:
-        yield guarded(cluster, tmp_path_factory.mktemp("hosts"))
+        yield guarded(cluster)
     finally:
         keys(cluster.stack, dict.fromkeys(("ingress", "sign_on", "sign_on_secrets")))
         cluster.up()
-        cluster.kubectl("delete", "secret", "hosts", "-n", NAMESPACE, "--ignore-not-found")
         for one in reversed(beside()):
             cluster.kubectl("delete", one["kind"].lower(), one["metadata"]["name"], "--wait=false")
 
 
-def guarded(cluster: Cluster, directory: Path) -> Place:
-    """`up` with sign-on, then the hosts' certificate, which a browser trusts."""
+def guarded(cluster: Cluster) -> Place:
+    """`up` with sign-on; a browser trusts the hosts' certificate that the stack has signed."""
     keys(cluster.stack, {"ingress": INGRESS, "sign_on": {n: {"client_id": "gaia", **e} for n, e in PROVIDERS.items()}})
     for name in PROVIDERS:
         set_secret(cluster, name, CLIENT_SECRET)
     cluster.up()
-    file, key = sign_on.certificate(DOMAIN, directory)
-    cluster.kubectl("create", "secret", "tls", "hosts", "-n", NAMESPACE, f"--cert={file}", f"--key={key}")
-    door = cluster.kubectl("get", "service", sign_on.CONTROLLER, "-o", "jsonpath={.spec.clusterIP}")
+    told = cluster.stack.outputs()
+    door = told["ingress_address"]
     found = Place(cluster, door)
-    found.browser("first").run('printf %s "$1" > /tmp/hosts.pem', file.read_text())
+    found.browser("first").run('printf %s "$1" > /tmp/hosts.pem', told["hosts_certificate"])
     look = ("exec", "deployment/client", "--", "curl", "-s", "-m", "5", "--cacert", "/tmp/hosts.pem", "-o", "/dev/null")
     for host in PAGES:  # the controller looks every two seconds
         url = ("--resolve", f"*:443:{door}", "-w", "%{http_code}", f"https://{host}.{DOMAIN}/oauth2/sign_in")
