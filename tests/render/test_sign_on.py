@@ -230,8 +230,8 @@ def test_the_program_deploys_a_release_for_each_provider_only_where_its_config_h
         found = program(stack, "production", config(stack, "production") | more, tmp_path)
     finally:
         CONFIG.reset(before)
-    assert found.releases.keys() - without.releases.keys() == {"sign-on-iris", "sign-on-escape"}
+    assert found.releases.keys() - without.releases.keys() == {"ingress", "sign-on-iris", "sign-on-escape"}
     assert {name: found.releases[name] for name in without.releases} == without.releases
     own = [one for one in found.objects if one not in without.objects]
-    assert sorted(one["kind"] for one in own) == ["Namespace", "Secret", "Secret"]
+    assert sorted(one["kind"] for one in own) == ["Namespace", "Namespace", "Secret", "Secret"]
     assert complaints(yaml.safe_dump_all(own)) == []
