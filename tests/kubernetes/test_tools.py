@@ -75,8 +75,8 @@ def test_packed_charts_are_a_repository_whose_addresses_are_relative() -> None:
     assert named == {name: (version, [f"{name}-{version}.tgz"]) for name, version in versions.items()}
 
 
-@pytest.mark.parametrize("name", VERSIONS["packed_charts"])
-def test_a_packed_chart_makes_what_kubernetes_still_has(name: str) -> None:
+@pytest.mark.parametrize("name", [name for name in VERSIONS["packed_charts"] if "csi" in name])
+def test_a_packed_driver_makes_what_kubernetes_still_has(name: str) -> None:
     archive = charts.CHARTS / f"{name}-{VERSIONS['packed_charts'][name]}.tgz"
     without_attacher = ("--set", "provisioner.attacher.enabled=false")  # with it Ceph's chart has no CSIDriver
     rendered = run("helm", "template", "release", str(archive), *without_attacher)
