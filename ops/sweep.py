@@ -14,6 +14,7 @@ from typing import Any
 
 from openstack.connection import Connection
 
+from components.settings import PROJECT
 from ops.cloud import OpsError, connect
 from ops.command import pulumi
 
@@ -63,10 +64,10 @@ def sweep(stack: str, remove: bool) -> list[str]:
 def _whose(stack: str) -> tuple[str, str]:
     """The entry of clouds.yaml and the deployment's name, by the stack's file: after `destroy` no state has them."""
     config = json.loads(pulumi("config", "--json", stack=stack))
-    values = {key.rpartition(":")[2]: entry.get("value", "") for key, entry in config.items()}
-    if not values.get("cloud"):
-        raise OpsError(f"Pulumi.{stack}.yaml has no gaia:cloud")
-    return values["cloud"], values.get("name") or stack
+    cloud, name = (config.get(f"{PROJECT}:{key}", {}).get("value", "") for key in ("cloud", "name"))
+    if not cloud:
+        raise OpsError(f"Pulumi.{stack}.yaml has no {PROJECT}:cloud")
+    return cloud, name or stack
 
 
 def _clusters(cloud: Connection, deployment: str) -> list[Any]:

@@ -46,6 +46,11 @@ def digest(chart: str) -> str:
     return total.hexdigest()[:16]
 
 
+def checksum(*texts: str) -> str:
+    """Of what pods read when they start: another one starts them anew. Pure."""
+    return hashlib.sha256("\0".join(texts).encode()).hexdigest()[:16]
+
+
 @dataclass(frozen=True, kw_only=True)
 class ReleaseArgs:
     """`chart`: of a repository, or ours, in the folder `own` or that of the release's name; `mirror`: of all

@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import pulumi
+import pulumi_kubernetes as kubernetes
 import pulumi_openstack as openstack
 
 from components.network.tenant import TenantNetwork
@@ -133,6 +134,14 @@ def labels(settings: Cluster) -> dict[str, str]:
     if settings.load_balancer:
         found["master_lb_floating_ip_enabled"] = "true"
     return found
+
+
+def namespace(
+    name: str, level: Literal["baseline", "restricted"], opts: pulumi.ResourceOptions
+) -> kubernetes.core.v1.Namespace:
+    """A namespace whose pods get no more than Pod Security's level lets them."""
+    labels = {"pod-security.kubernetes.io/enforce": level}
+    return kubernetes.core.v1.Namespace(name, metadata={"name": name, "labels": labels}, opts=opts)
 
 
 def inside(

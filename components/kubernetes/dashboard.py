@@ -9,7 +9,7 @@ import pulumi
 import pulumi_kubernetes as kubernetes
 
 from components.kubernetes.charts import ReleaseArgs, release
-from components.kubernetes.cluster import inside
+from components.kubernetes.cluster import inside, namespace
 from components.settings.kubernetes import Charts, Dashboard
 
 NAME = "headlamp"  # of the release, its namespace, its Service
@@ -38,11 +38,7 @@ class Headlamp(pulumi.ComponentResource):
     def __init__(self, name: str, args: HeadlampArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("gaia:kubernetes:Headlamp", name, None, opts)
         child = inside(args.cluster, self)
-        space = kubernetes.core.v1.Namespace(
-            NAME,
-            metadata={"name": NAME, "labels": {"pod-security.kubernetes.io/enforce": "restricted"}},
-            opts=inside(args.cluster, self, waits_for_pods=True),
-        )
+        space = namespace(NAME, "restricted", inside(args.cluster, self, waits_for_pods=True))
         release(
             NAME,
             ReleaseArgs(

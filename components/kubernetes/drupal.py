@@ -6,7 +6,6 @@ read at their start.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,10 +14,10 @@ import pulumi
 import pulumi_kubernetes as kubernetes
 import pulumi_random as random
 
-from components.kubernetes.charts import ReleaseArgs, release
-from components.kubernetes.cluster import inside
+from components.kubernetes.charts import ReleaseArgs, checksum, release
+from components.kubernetes.cluster import inside, namespace
 from components.kubernetes.volumes import ShareVolume, own_volume
-from components.settings import PROJECT
+from components.secret import password
 from components.settings.kubernetes import Drupal, Kubernetes
 from components.storage.shares import OwnShareArgs
 
@@ -58,34 +57,27 @@ class WebSite(pulumi.ComponentResource):
         super().__init__("gaia:kubernetes:WebSite", name, None, opts)
         self._args = args
         child, parent = inside(args.cluster, self), pulumi.ResourceOptions(parent=self)
-        space = kubernetes.core.v1.Namespace(
-            NAME,
-            metadata={"name": NAME, "labels": {"pod-security.kubernetes.io/enforce": "baseline"}},
-            opts=inside(args.cluster, self, waits_for_pods=True),
-        )
+        space = namespace(NAME, "baseline", inside(args.cluster, self, waits_for_pods=True))
         files = self._volume("files", args.drupal.files_gib, space)
         database = self._volume("database", args.drupal.database_gib, space)
-        given = pulumi.Config(PROJECT).get_secret("drupal_database_password")
-        password: pulumi.Output[str] = (
-            given or random.RandomPassword(DATABASE, length=PASSWORD_LENGTH, special=False, opts=parent).result
-        )
+        chosen = password("drupal_database_password", DATABASE, PASSWORD_LENGTH, parent)
         salt = random.RandomPassword("drupal-salt", length=SALT_LENGTH, special=False, opts=parent).result
         told = {
-            "settings.php": pulumi.Output.all(password, salt).apply(lambda known: settings_php(known[0], known[1])),
-            "users.sql": password.apply(users_sql),
+            "settings.php": pulumi.Output.all(chosen, salt).apply(lambda known: settings_php(known[0], known[1])),
+            "users.sql": chosen.apply(users_sql),
         }
         secrets = kubernetes.core.v1.Secret(
             SECRET, metadata={"name": SECRET, "namespace": space.metadata["name"]}, string_data=told, opts=child
         )
         # of a text with 64 random characters: the password cannot be looked for in it
-        checksum = pulumi.Output.unsecret(told["settings.php"].apply(digest))
+        known = pulumi.Output.unsecret(told["settings.php"].apply(checksum))
         release(
             NAME,
             ReleaseArgs(
                 chart=args.settings.charts.drupal,
                 kubeconfig=args.kubeconfig,
                 namespace=NAME,
-                values=values(args.settings, args.drupal, files.claim, database.claim, checksum),
+                values=values(args.settings, args.drupal, files.claim, database.claim, known),
             ),
             pulumi.ResourceOptions.merge(
                 child, pulumi.ResourceOptions(depends_on=[space, files, database, secrets, *args.after])
@@ -149,15 +141,8 @@ def users_sql(password: str) -> str:
     )
 
 
-def digest(text: str) -> str:
-    """By which pods see that what they read at their start has changed. Pure."""
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
-def values(
-    settings: Kubernetes, drupal: Drupal, files: str, database: str, checksum: pulumi.Input[str]
-) -> dict[str, Any]:
-    """The chart's values; `files` and `database` are claims. Pure."""
+def values(settings: Kubernetes, drupal: Drupal, files: str, database: str, known: pulumi.Input[str]) -> dict[str, Any]:
+    """The chart's values; `files` and `database` are claims, `known` is the checksum of the Secret. Pure."""
     memory = f"{drupal.database_memory_mib}Mi"
     return {
         "images": {
@@ -166,7 +151,7 @@ def values(
             "pullSecrets": list(settings.images.pull_secrets),
         },
         "existingSecret": SECRET,
-        "checksum": checksum,
+        "checksum": known,
         "site": {"claim": files},
         "database": {
             "claim": database,

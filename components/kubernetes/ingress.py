@@ -10,7 +10,7 @@ import pulumi_kubernetes as kubernetes
 import pulumi_tls as tls
 
 from components.kubernetes.charts import ReleaseArgs, release
-from components.kubernetes.cluster import inside
+from components.kubernetes.cluster import inside, namespace
 from components.settings.kubernetes import Charts
 from components.settings.sign_on import Ingress
 
@@ -42,11 +42,7 @@ class IngressController(pulumi.ComponentResource):
     def __init__(self, name: str, args: IngressControllerArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("gaia:kubernetes:IngressController", name, None, opts)
         child = inside(args.cluster, self)
-        space = kubernetes.core.v1.Namespace(
-            NAME,
-            metadata={"name": NAME, "labels": {"pod-security.kubernetes.io/enforce": "baseline"}},
-            opts=inside(args.cluster, self, waits_for_pods=True),
-        )
+        space = namespace(NAME, "baseline", inside(args.cluster, self, waits_for_pods=True))
         installed = release(
             NAME,
             ReleaseArgs(

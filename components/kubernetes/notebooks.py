@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,8 +15,8 @@ import pulumi
 import pulumi_kubernetes as kubernetes
 
 from components import log4j
-from components.kubernetes.charts import ReleaseArgs, release
-from components.kubernetes.cluster import inside
+from components.kubernetes.charts import ReleaseArgs, checksum, release
+from components.kubernetes.cluster import inside, namespace
 from components.kubernetes.volumes import ShareVolume, own_volume
 from components.notebook import shiro
 from components.notebook.login import Login, first_login
@@ -30,8 +29,6 @@ NOTEBOOKS = "notebooks"  # the namespace of what astronomers run
 SPARK_ACCOUNT = "spark"
 LOGINS = "/etc/zeppelin-logins/realm.properties"
 PROGRAMS = Path(__file__).parent.parent
-# Whatever a notebook asks for, it gets no root, no part of a node and no privilege.
-RESTRICTED = {"pod-security.kubernetes.io/enforce": "restricted"}
 # What runs in a notebook may ask the cluster for pods, but not to be reached from outside.
 QUOTA = {"pods": "500", "services.loadbalancers": "0", "services.nodeports": "0"}
 
@@ -75,11 +72,7 @@ class Notebooks(pulumi.ComponentResource):
         super().__init__("gaia:kubernetes:Notebooks", name, None, opts)
         self._args = args
         child = inside(args.cluster, self)
-        space = kubernetes.core.v1.Namespace(
-            NAME,
-            metadata={"name": NAME, "labels": {"pod-security.kubernetes.io/enforce": "baseline"}},
-            opts=inside(args.cluster, self, waits_for_pods=True),
-        )
+        space = namespace(NAME, "baseline", inside(args.cluster, self, waits_for_pods=True))
         volume = self._volume(space)
         self.login = first_login(args.settings.notebook.user, pulumi.ResourceOptions(parent=self))
         logins = kubernetes.core.v1.Secret(
@@ -195,7 +188,7 @@ def values(settings: Kubernetes, mounts: Sequence[Mount], claim: str, told: dict
         },
         "server": {
             "configuration": "zeppelin-configuration",
-            "checksum": hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:16],
+            "checksum": checksum(json.dumps(told, sort_keys=True)),
             "existingSecret": "zeppelin-logins",
             "claim": claim,
             "idleMinutes": notebook.idle_min,

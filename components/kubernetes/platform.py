@@ -11,12 +11,12 @@ import pulumi_openstack as openstack
 import pulumi_tls as tls
 
 from components import cloud, record
-from components.kubernetes.cluster import MagnumCluster, MagnumClusterArgs, inside
+from components.kubernetes.cluster import MagnumCluster, MagnumClusterArgs, inside, namespace
 from components.kubernetes.dashboard import Headlamp, HeadlampArgs
 from components.kubernetes.drivers import ShareDrivers, ShareDriversArgs
 from components.kubernetes.drupal import WebSite, WebSiteArgs
 from components.kubernetes.ingress import IngressController, IngressControllerArgs
-from components.kubernetes.notebooks import NOTEBOOKS, RESTRICTED, Mount, Notebooks, NotebooksArgs
+from components.kubernetes.notebooks import NOTEBOOKS, Mount, Notebooks, NotebooksArgs
 from components.kubernetes.sign_on import SignOn, SignOnArgs
 from components.kubernetes.volumes import ShareVolume, ShareVolumeArgs
 from components.network.deployment import networks
@@ -154,16 +154,15 @@ class KubernetesPlatform(pulumi.ComponentResource):
         """The notebook server, and a claim for each share of the config where its notebooks run."""
         own = pulumi.ResourceOptions(parent=self, providers=[in_cluster])
         lasting = pulumi.ResourceOptions.merge(inside(cluster.cluster, self, waits_for_pods=True), own)
-        namespace = kubernetes.core.v1.Namespace(
-            NOTEBOOKS, metadata={"name": NOTEBOOKS, "labels": RESTRICTED}, opts=lasting
-        )
+        # whatever a notebook asks for, it gets no root, no part of a node and no privilege
+        space = namespace(NOTEBOOKS, "restricted", lasting)
         after: list[pulumi.Resource] = [drivers]
         mounts = []
         for grant in grants(settings.shares, noted.name, noted.project_id, data, pulumi.ResourceOptions(parent=self)):
             claimed = ShareVolumeArgs(
                 cluster=cluster.cluster,
                 grant=grant,
-                namespace=namespace.metadata["name"],
+                namespace=space.metadata["name"],
                 mounter=settings.mounter,
             )
             volume = ShareVolume(grant.share, claimed, own)
@@ -175,7 +174,7 @@ class KubernetesPlatform(pulumi.ComponentResource):
             kubeconfig=cluster.kubeconfig,
             deployment=noted.name,
             project_id=noted.project_id,
-            namespace=namespace,
+            namespace=space,
             mounts=mounts,
             after=after,
         )

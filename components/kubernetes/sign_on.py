@@ -5,8 +5,7 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,8 +14,8 @@ import pulumi_kubernetes as kubernetes
 import pulumi_random as random
 
 from components.kubernetes import dashboard, drupal, notebooks
-from components.kubernetes.charts import ReleaseArgs, release
-from components.kubernetes.cluster import inside
+from components.kubernetes.charts import ReleaseArgs, checksum, release
+from components.kubernetes.cluster import inside, namespace
 from components.kubernetes.ingress import CERTIFICATE, HostCertificate
 from components.settings import PROJECT
 from components.settings.kubernetes import Kubernetes
@@ -66,11 +65,7 @@ class SignOn(pulumi.ComponentResource):
     def __init__(self, name: str, args: SignOnArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("gaia:kubernetes:SignOn", name, None, opts)
         self._args = args
-        space = kubernetes.core.v1.Namespace(
-            NAMESPACE,
-            metadata={"name": NAMESPACE, "labels": notebooks.RESTRICTED},
-            opts=inside(args.cluster, self, waits_for_pods=True),
-        )
+        space = namespace(NAMESPACE, "restricted", inside(args.cluster, self, waits_for_pods=True))
         if not args.ingress.tls_secret:
             certificate = HostCertificate(args.ingress.domain, args.cluster, space.metadata["name"], self)
             self.certificate = certificate.pem
@@ -94,7 +89,7 @@ class SignOn(pulumi.ComponentResource):
             opts=child,
         )
         # with the random cookie's secret in it: the client's cannot be looked for in it
-        checksum = pulumi.Output.unsecret(pulumi.Output.all(client, cookie).apply(digest))
+        known = pulumi.Output.unsecret(pulumi.Output.all(client, cookie).apply(lambda both: checksum(*both)))
         release(
             full,
             ReleaseArgs(
@@ -102,7 +97,7 @@ class SignOn(pulumi.ComponentResource):
                 own=CHART,
                 kubeconfig=args.kubeconfig,
                 namespace=NAMESPACE,
-                values=values(args.settings, args.ingress, name, checksum),
+                values=values(args.settings, args.ingress, name, known),
             ),
             pulumi.ResourceOptions.merge(child, pulumi.ResourceOptions(depends_on=[space, secret])),
         )
@@ -151,19 +146,14 @@ def endpoints(provider: Provider) -> Endpoints:
     return Endpoints.model_validate(own | provider.endpoints.model_dump(by_alias=True, exclude_defaults=True))
 
 
-def digest(secrets: Sequence[str]) -> str:
-    """By which pods see that what they read at their start has changed. Pure."""
-    return hashlib.sha256("\0".join(secrets).encode()).hexdigest()[:16]
-
-
-def values(settings: Kubernetes, ingress: Ingress, name: str, checksum: pulumi.Input[str]) -> dict[str, Any]:
-    """The values of a provider's release. Pure."""
-    provider, known = settings.sign_on[name], guarded(ingress)
+def values(settings: Kubernetes, ingress: Ingress, name: str, known: pulumi.Input[str]) -> dict[str, Any]:
+    """The values of a provider's release; `known` is the checksum of its Secret. Pure."""
+    provider, services = settings.sign_on[name], guarded(ingress)
     return {
         "image": settings.images.oauth2_proxy,
         "pullSecrets": list(settings.images.pull_secrets),
         "existingSecret": f"{PREFIX}-{name}",
-        "checksum": checksum,
+        "checksum": known,
         "provider": {
             "kind": "google" if provider.kind == "google" else "oidc",
             "name": name,
@@ -176,7 +166,7 @@ def values(settings: Kubernetes, ingress: Ingress, name: str, checksum: pulumi.I
             "emails": list(provider.emails),
             "endpoints": endpoints(provider).model_dump(by_alias=True, exclude_defaults=True),
         },
-        "services": [service_values(provider, ingress, service, known[service]) for service in provider.guards],
+        "services": [service_values(provider, ingress, service, services[service]) for service in provider.guards],
         "ingress": {
             "className": ingress.class_name,
             "tlsSecret": ingress.tls_secret or CERTIFICATE,

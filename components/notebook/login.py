@@ -8,8 +8,7 @@ import pulumi
 import pulumi_random as random
 
 from components.notebook.shiro import NotebookUser, password_hash
-from components.secret import secret
-from components.settings import PROJECT
+from components.secret import password, secret
 
 PASSWORD_LENGTH = 20
 SALT_BYTES = 16
@@ -26,12 +25,9 @@ class Login:
 
 def first_login(name: str, opts: pulumi.ResourceOptions) -> Login:
     """An administrator's login with the password `gaia:notebook_password`, or one that is made and kept."""
-    given = pulumi.Config(PROJECT).get_secret("notebook_password")
-    password: pulumi.Output[str] = (
-        given or random.RandomPassword("notebook", length=PASSWORD_LENGTH, special=False, opts=opts).result
-    )
+    chosen = password("notebook_password", "notebook", PASSWORD_LENGTH, opts)
     salt = random.RandomBytes("notebook-salt", length=SALT_BYTES, opts=opts)
-    user = pulumi.Output.all(password, salt.base64).apply(
+    user = pulumi.Output.all(chosen, salt.base64).apply(
         lambda known: NotebookUser(name=name, password_hash=password_hash(known[0], known[1]), roles=("admin", "user"))
     )
-    return Login(name=name, password=secret(password), user=user)
+    return Login(name=name, password=secret(chosen), user=user)
