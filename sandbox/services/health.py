@@ -1,11 +1,11 @@
 """Health monitors of load balancers: each member is asked from the load balancer's namespace."""
 
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from http.client import HTTPConnection, HTTPException
 from socket import create_connection
-from typing import Any
 
 from sandbox.layout import Layout
 from sandbox.namespaces import inside
@@ -45,7 +45,7 @@ class Health:
     layout: Layout
     _seen: dict[str, Seen] = field(default_factory=dict)
 
-    def look(self, updater: Any) -> None:
+    def look(self, report: Callable[[dict[str, list[dict[str, str]]]], None]) -> None:
         """Ask every member whose time it is, and report those that changed."""
         found = list(checks(self.layout))
         self._seen = {check.member: self._seen.get(check.member, Seen()) for check, _ in found}
@@ -60,7 +60,7 @@ class Health:
             if new := judged(self._seen[check.member], check, status, well):
                 changed.append({"id": check.member, "operating_status": new})
         if changed:
-            updater.update_loadbalancer_status({"members": changed})
+            report({"members": changed})
 
 
 def judged(seen: Seen, check: Check, status: str, well: bool) -> str:

@@ -9,6 +9,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from sandbox.layout import Layout, Port
@@ -27,8 +28,8 @@ def serve(layout: Layout) -> Any:
     # isort: split
     from octavia.api.drivers.driver_agent.driver_updater import DriverUpdater
 
-    updater, health = DriverUpdater(), Health(layout)
-    threads = [_often(PERIOD, lambda: settle(updater)), _often(1, lambda: health.look(DriverUpdater()))]
+    settled, watched, health = DriverUpdater(), DriverUpdater(), Health(layout)  # each thread has its own session
+    threads = [_often(PERIOD, lambda: settle(settled)), _often(1, lambda: health.look(partial(_report, watched)))]
     serve_wsgi(Port.OCTAVIA, application)
     return threads
 
