@@ -20,7 +20,10 @@ RETRY_AFTER = "1"  # seconds
 
 @dataclass(frozen=True)
 class Fault:
-    """The next request of this service that fits is answered with `status` (0: as ever), after `seconds`."""
+    """The next request of this service that fits is answered with `status`, after `seconds`.
+
+    With status 0 it is done at once as ever, and only its answer comes late: who asked does not know yet.
+    """
 
     service: str
     status: int
@@ -71,11 +74,12 @@ class Faulty:
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         path = environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")
         fault = self._next(environ["REQUEST_METHOD"], path) if self._layout.faults.exists() else None
-        if fault:
-            time.sleep(fault.seconds)
         if not fault or not fault.status:
             answer: Iterable[bytes] = self._application(environ, start_response)
+            if fault:
+                time.sleep(fault.seconds)
             return answer
+        time.sleep(fault.seconds)
         status = HTTPStatus(fault.status)
         error = {"error": {"code": status.value, "title": status.phrase, "message": "a fault that a test asked for"}}
         body = json.dumps(error).encode()
