@@ -6,7 +6,7 @@ import os
 import shlex
 import signal
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +15,7 @@ import pytest
 from sandbox import processes
 from sandbox.layout import Layout
 from sandbox.lifecycle import Stamp
+from tests import complaints
 
 ROOT = Path(__file__).parent.parent
 LABEL = "tests"  # of the cloud that the tests make: they touch no other
@@ -30,6 +31,22 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="go on with the cloud that tests before made, and leave it running: for one test, again and again",
     )
+
+
+LOGS = pytest.StashKey[dict[Path, int]]()
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    item.stash[LOGS] = complaints.sizes(Layout(ROOT))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """A failure shows what the sandbox's services complained of."""
+    report = yield
+    if report.failed and (said := complaints.since(Layout(ROOT), item.stash.get(LOGS, {}))):
+        report.sections.append(("Complaints of the sandbox's services", said))
+    return report
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ from tests.kubernetes.cluster import CLOUD, DEBIAN, LAYOUT, RESTRICTED, STACK, W
 PODS = ("pod-0", "pod-1")  # one on each worker
 ENFORCED = "pod-security.kubernetes.io/enforce"
 CLAIM = "ours"
-PATIENCE = 60  # seconds for Manila to have what it should
+PATIENCE = 120  # seconds for Manila to have what it should: Ceph may wait a minute for a node that was killed
 
 
 def start(cluster: Cluster, name: str, node: str, volume: dict[str, Any], *, root: bool = False) -> None:
@@ -63,17 +63,24 @@ def of_claim(name: str, read_only: bool = False) -> dict[str, Any]:
     return {"persistentVolumeClaim": {"claimName": name, "readOnly": read_only}}
 
 
-def made_by_claims() -> list[int]:
-    """The GiB of each of Manila's shares in the cluster's project; all but the stack's own are claims'."""
+def of_claims() -> list[dict[str, Any]]:
+    """Manila's shares in the cluster's project; all but the stack's own are claims'."""
     with inside(LAYOUT.namespace):
         found = Api(LAYOUT, CLOUD).get(Port.MANILA, "/v2/shares/detail")["shares"]
-    return sorted(share["size"] for share in found if not share["name"].startswith(f"{STACK}-"))
+    return [share for share in found if not share["name"].startswith(f"{STACK}-")]
+
+
+def made_by_claims() -> list[int]:
+    """The GiB of each."""
+    return sorted(share["size"] for share in of_claims())
 
 
 def until_made(sizes: list[int]) -> None:
     end = time.monotonic() + PATIENCE
-    while (found := made_by_claims()) != sizes:
-        assert time.monotonic() < end, f"Manila has shares of {found} GiB for claims, not of {sizes}"
+    while made_by_claims() != sizes:
+        if time.monotonic() > end:
+            found = [f"{share['name']} of {share['size']} GiB, {share['status']}" for share in of_claims()]
+            pytest.fail(f"claims have the shares [{', '.join(found)}], not those of {sizes} GiB")
         time.sleep(0.5)
 
 
