@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from openstack.connection import Connection
+from openstack.exceptions import SDKException
 
 from components.settings import PROJECT
 from ops.cloud import OpsError, connect
@@ -40,7 +41,8 @@ class Left:
 def sweep(stack: str, remove: bool) -> list[str]:
     """List what is left, and remove it if told; a line for each.
 
-    Raises OpsError when told to while the deployment has a cluster: what is there may be in use.
+    Raises OpsError when told to while the deployment has a cluster (what is there may be in use), and when the cloud
+    did not let something go, after everything else was removed.
     """
     cloud, deployment = _whose(stack)
     connection = connect(cloud)
@@ -56,9 +58,16 @@ def sweep(stack: str, remove: bool) -> list[str]:
         return [f"{stack}: {uses}, and has made", *map(str, found)]
     if not remove:
         return [*map(str, found), f"`python -m ops sweep -s {stack} --remove` removes these"]
+    done, refused = [], []
     for one in found:
-        REMOVE[one.kind](connection, one)
-    return [f"removed {one}" for one in found]
+        try:
+            REMOVE[one.kind](connection, one)
+            done.append(f"removed {one}")
+        except SDKException as problem:
+            refused.append(f"still there: {one}: {problem}")
+    if refused:
+        raise OpsError("\n".join([*done, *refused]))
+    return done
 
 
 def _whose(stack: str) -> tuple[str, str]:

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from openstack.exceptions import ForbiddenException
 
 from ops import sweep
 from ops.cloud import OpsError
@@ -71,3 +72,19 @@ def test_what_a_cluster_has_left_whose_deletion_failed_is_removed(stack: str, mo
     monkeypatch.setattr(sweep, "REMOVE", dict.fromkeys(sweep.REMOVE, lambda _, found: removed.append(found.name)))
     sweep.sweep(stack, remove=True)
     assert removed == ["ours", "pvc-ours"]
+
+
+def test_what_the_cloud_does_not_let_go_is_told_after_the_rest_was_removed(
+    stack: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_: Any, found: sweep.Left) -> None:
+        raise ForbiddenException(f"the status of {found.name} is extending")
+
+    monkeypatch.setattr(sweep, "connect", lambda _: cloud())
+    monkeypatch.setattr(sweep, "REMOVE", {"load balancer": refuse, "share": lambda *_: None})
+    with pytest.raises(OpsError) as said:
+        sweep.sweep(stack, remove=True)
+    removed, still = str(said.value).splitlines()
+    assert removed.startswith("removed share pvc-ours")
+    assert still.startswith("still there: load balancer ours")
+    assert "is extending" in still
