@@ -79,6 +79,9 @@ func (d directory) identity(email string, s connector.Scopes) connector.Identity
 	return found
 }
 
+// html begins each page: without it browsers take what dex sends for plain text.
+const html = "<!DOCTYPE html>\n<title>Identity provider</title>\n"
+
 // pages are dex's templates: the form, and what goes wrong. The others are for what this provider does not do.
 var pages = map[string]string{
 	"password.html": `<form method="post" action="{{ .PostURL }}">{{ if .Invalid }}Invalid e-mail and password.{{ end }}
@@ -101,7 +104,7 @@ func writePages() (string, error) {
 		}
 	}
 	for name, text := range pages {
-		if err := os.WriteFile(filepath.Join(folder, "templates", name), []byte(text), 0o644); err != nil {
+		if err := os.WriteFile(filepath.Join(folder, "templates", name), []byte(html+text), 0o644); err != nil {
 			return "", err
 		}
 	}

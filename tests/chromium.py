@@ -1,0 +1,51 @@
+"""A browser without a screen: Debian's Chromium by its own driver, in the sandbox's network."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from selenium import webdriver
+from selenium.webdriver.chrome.service import Service
+
+from sandbox import prerequisites
+from sandbox.layout import Layout
+from sandbox.namespaces import inside
+from tests.conftest import ROOT
+
+PACKAGES = ("chromium", "chromium-driver")
+BINARY, DRIVER = "/usr/bin/chromium", "/usr/bin/chromedriver"
+SIZE = "1200,800"  # of the window, and so of pictures
+LIMIT = 60  # seconds for a page
+
+
+def install() -> None:
+    """Debian's packages of it, unless they are there."""
+    if not (shutil.which(BINARY) and shutil.which(DRIVER)):
+        prerequisites.install_packages(list(PACKAGES))
+
+
+@contextmanager
+def chromium(directory: Path, hosts: Mapping[str, str]) -> Iterator[webdriver.Chrome]:
+    """One that knows nothing yet, and whoever uses it, in the sandbox's network.
+
+    `hosts`: where it finds them, names with `*` -> ADDRESS or ADDRESS:PORT. It asks nobody about a certificate: that
+    one is right is for clients to test that can say why not.
+    """
+    options = webdriver.ChromeOptions()
+    options.binary_location = BINARY
+    options.accept_insecure_certs = True
+    found = ", ".join(f"MAP {name} {place}" for name, place in hosts.items())
+    # root's needs no-sandbox; containers' /dev/shm is small
+    words = ("headless=new", "no-sandbox", "disable-gpu", "disable-dev-shm-usage", f"window-size={SIZE}")
+    for word in (*words, f"user-data-dir={directory}", f"host-resolver-rules={found}"):
+        options.add_argument(f"--{word}")
+    with inside(Layout(ROOT).namespace):
+        browser = webdriver.Chrome(options, Service(DRIVER))
+        browser.set_page_load_timeout(LIMIT)
+        try:
+            yield browser
+        finally:
+            browser.quit()
