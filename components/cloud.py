@@ -173,6 +173,10 @@ class Lookup:
             lambda opts: openstack.containerinfra.get_cluster_template(name=name, opts=opts),
         )
 
+    def cluster(self, key: str, name: str) -> Any:
+        """A cluster of Magnum's by its name: id, kubeconfig (with a certificate that Magnum has just signed)."""
+        return self._find(key, "cluster", name, lambda opts: openstack.containerinfra.get_cluster(name=name, opts=opts))
+
     def _find(self, key: str, kind: str, name: str, find: Callable[[pulumi.InvokeOptions], Any]) -> Any:
         try:
             return find(pulumi.InvokeOptions(provider=self.provider))

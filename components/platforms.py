@@ -12,9 +12,11 @@ from components import settings
 from components.data import DataPlatform
 from components.hadoop.platform import HadoopYarn
 from components.kubernetes.platform import KubernetesPlatform
+from components.kubernetes.services import ServicesPlatform
 from components.settings.data import Data
 from components.settings.hadoop import Hadoop
 from components.settings.kubernetes import Kubernetes
+from components.settings.services import ServicesOfCluster
 
 
 class Built(Protocol):
@@ -34,6 +36,7 @@ class Platform:
 PLATFORMS: Mapping[str, Platform] = {
     "hadoop-yarn": Platform(Hadoop, HadoopYarn),
     "kubernetes": Platform(Kubernetes, KubernetesPlatform),
+    "services": Platform(ServicesOfCluster, ServicesPlatform),
     "data": Platform(Data, DataPlatform),
 }
 

@@ -6,6 +6,7 @@ second time there; and a renamed stack would get all its hosts anew, under the n
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
@@ -35,20 +36,34 @@ class Record:
         pulumi.Stash(NAME, input=asdict(self), opts=opts)
 
 
-def last(stack: str) -> Record | None:
-    """What the stack's state remembers; None for a stack that has made nothing yet.
+def resources(stack: str) -> dict[str, dict[str, Any]]:
+    """What the stack's state has: URN -> outputs; nothing for a stack that has made nothing yet.
 
     The state is read by the engine, as for a reference to another stack: before anything is registered, so that it
     can be acted on at once, also in a preview.
     """
     name = f"{pulumi.get_organization()}/{pulumi.get_project()}/{stack}"
     found = invoke("pulumi:pulumi:readStackResourceOutputs", {"stackName": name}).value or {}
-    for urn, resource in found.get("outputs", {}).items():
-        if urn.endswith(f"pulumi:index:Stash::{NAME}"):
-            noted: dict[str, Any] = resource["outputs"]["input"]
-            rebuild = {host: int(number) for host, number in noted["rebuild"].items()}
-            return Record(**{**noted, "rebuild": rebuild})
-    return None
+    return {urn: resource["outputs"] for urn, resource in found.get("outputs", {}).items()}
+
+
+def stashed(found: Mapping[str, Mapping[str, Any]], name: str) -> dict[str, Any] | None:
+    """What lies in the Stash of this name; None where there is none. Pure."""
+    return next((has["input"] for urn, has in found.items() if urn.endswith(f"pulumi:index:Stash::{name}")), None)
+
+
+def holds(found: Iterable[str], package: str) -> bool:
+    """Whether one of these URNs is of a resource whose type begins so. Pure."""
+    return any(urn.split("::")[2].split("$")[-1].startswith(package) for urn in found)
+
+
+def last(stack: str) -> Record | None:
+    """What the stack's state remembers; None for a stack that has made nothing yet."""
+    noted = stashed(resources(stack), NAME)
+    if noted is None:
+        return None
+    rebuild = {host: int(number) for host, number in noted["rebuild"].items()}
+    return Record(**{**noted, "rebuild": rebuild})
 
 
 def noted(stack: str, name: str, provider: openstack.Provider, rebuild: dict[str, int] | None = None) -> Record:

@@ -34,15 +34,26 @@ LATE = 10.0  # seconds: an engine writes its state, and is stopped, in much less
 
 
 class Stack:
-    """One stack of the program, in a project directory of its own. `config` is what its file says under `gaia:`."""
+    """One stack of the program, in a project directory of its own. `config` is what its file says under `gaia:`.
+
+    Its state is in `backend`, or below the directory; its secrets have the passphrase of a file, or the sandbox's.
+    """
 
     def __init__(
-        self, sandbox: Sandbox, directory: Path, name: str, config: dict[str, Any], backend: str | None = None
+        self,
+        sandbox: Sandbox,
+        directory: Path,
+        name: str,
+        config: dict[str, Any],
+        backend: str | None = None,
+        passphrase: Path | None = None,
     ) -> None:
         self.sandbox, self.name, self.directory = sandbox, name, directory
         self.file = directory / f"Pulumi.{name}.yaml"
         (directory / "state").mkdir(exist_ok=True)
         self.environment = {"PULUMI_BACKEND_URL": backend or f"file://{directory}/state"}
+        if passphrase:
+            self.environment["PULUMI_CONFIG_PASSPHRASE_FILE"] = str(passphrase)
         self._use(ROOT)
         self.configure(config)
         self.run("pulumi", "stack", "init", name, "--non-interactive")

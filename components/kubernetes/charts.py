@@ -12,7 +12,7 @@ import pulumi_kubernetes as kubernetes
 
 from components.kubernetes import rollout, trouble
 from components.settings import laid_over
-from components.settings.kubernetes import Chart, OwnChart
+from components.settings.services import Chart, OwnChart
 
 OWN = "charts"  # the directory of this project's own charts, as seen from the checkout's top
 ROOT = Path(__file__).parents[2]

@@ -5,10 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import pulumi
-import pulumi_kubernetes as kubernetes
 import pulumi_openstack as openstack
 
 from components.network.tenant import TenantNetwork
@@ -134,28 +133,6 @@ def labels(settings: Cluster) -> dict[str, str]:
     if settings.load_balancer:
         found["master_lb_floating_ip_enabled"] = "true"
     return found
-
-
-def namespace(
-    name: str, level: Literal["baseline", "restricted"], opts: pulumi.ResourceOptions
-) -> kubernetes.core.v1.Namespace:
-    """A namespace whose pods get no more than Pod Security's level lets them."""
-    labels = {"pod-security.kubernetes.io/enforce": level}
-    return kubernetes.core.v1.Namespace(name, metadata={"name": name, "labels": labels}, opts=opts)
-
-
-def inside(
-    cluster: pulumi.Resource, parent: pulumi.Resource, *, waits_for_pods: bool = False
-) -> pulumi.ResourceOptions:
-    """The options of what is in the cluster: gone with it when that is destroyed, without being deleted one by one, and
-    made anew in a cluster that takes its place.
-
-    Then what is in the old one is deleted in any order (`replace_with`): what Kubernetes lets go only after pods, and
-    pods after the driver that they mount by, would be waited for in vain. It goes with the cluster or stays.
-    """
-    return pulumi.ResourceOptions(
-        parent=parent, deleted_with=cluster, replace_with=[cluster], retain_on_delete=waits_for_pods
-    )
 
 
 def _timeouts(minutes: int) -> pulumi.CustomTimeouts:

@@ -9,8 +9,8 @@ import pulumi
 import pulumi_kubernetes as kubernetes
 
 from components.kubernetes.charts import ReleaseArgs, release
-from components.kubernetes.cluster import inside, namespace
-from components.settings.kubernetes import Charts, Dashboard
+from components.kubernetes.destination import Destination
+from components.settings.services import Charts, Dashboard
 
 NAME = "headlamp"  # of the release, its namespace, its Service
 VIEWER = "viewer"  # the account whose tokens see everything but Secrets, and change nothing
@@ -18,12 +18,11 @@ VIEWER = "viewer"  # the account whose tokens see everything but Secrets, and ch
 
 @dataclass(frozen=True, kw_only=True)
 class HeadlampArgs:
-    """`cluster`, `kubeconfig`: where this is installed."""
+    """The dashboard, its chart, where it is installed."""
 
     charts: Charts
     dashboard: Dashboard
-    cluster: pulumi.Resource
-    kubeconfig: pulumi.Input[str]
+    destination: Destination
 
 
 class Headlamp(pulumi.ComponentResource):
@@ -37,14 +36,14 @@ class Headlamp(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: HeadlampArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("gaia:kubernetes:Headlamp", name, None, opts)
-        child = inside(args.cluster, self)
-        space = namespace(NAME, "restricted", inside(args.cluster, self, waits_for_pods=True))
+        child = args.destination.inside(self)
+        space = args.destination.namespace(NAME, "restricted", self)
         release(
             NAME,
             ReleaseArgs(
                 chart=args.charts.headlamp,
                 mirror=args.charts.mirror,
-                kubeconfig=args.kubeconfig,
+                kubeconfig=args.destination.kubeconfig,
                 namespace=NAME,
                 values=values(args.dashboard),
             ),

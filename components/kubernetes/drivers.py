@@ -10,8 +10,8 @@ import pulumi_kubernetes as kubernetes
 
 from components.cloud import Credential, Entry
 from components.kubernetes.charts import ReleaseArgs, release
-from components.kubernetes.cluster import inside
-from components.settings.kubernetes import Charts
+from components.kubernetes.destination import Destination
+from components.settings.services import Charts
 
 NAMESPACE = "kube-system"
 CEPH_DRIVER = "cephfs.csi.ceph.com"
@@ -22,17 +22,15 @@ STEPS = ("provisioner", "controller-expand", "node-stage", "node-publish")
 
 @dataclass(frozen=True, kw_only=True)
 class ShareDriversArgs:
-    """`cluster`, `cluster_name`, `kubeconfig`: where this is installed; `cloud`, `credential`: the project in which
-    claims get their shares; `share_type`: Manila's."""
+    """`destination`: where this is installed; `cloud`, `credential`: the project in which claims get their shares;
+    `share_type`: Manila's."""
 
     charts: Charts
     cloud: Entry
     credential: Credential
     share_type: str
     mounter: str
-    cluster: pulumi.Resource
-    cluster_name: str
-    kubeconfig: pulumi.Input[str]
+    destination: Destination
 
 
 class ShareDrivers(pulumi.ComponentResource):
@@ -46,13 +44,13 @@ class ShareDrivers(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: ShareDriversArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("gaia:kubernetes:ShareDrivers", name, None, opts)
-        child = inside(args.cluster, self)
+        child = args.destination.inside(self)
         ceph = release(
             "ceph-csi",
             ReleaseArgs(
                 chart=args.charts.ceph_csi,
                 mirror=args.charts.mirror,
-                kubeconfig=args.kubeconfig,
+                kubeconfig=args.destination.kubeconfig,
                 namespace=NAMESPACE,
                 values=ceph_values(args.mounter),
             ),
@@ -69,9 +67,9 @@ class ShareDrivers(pulumi.ComponentResource):
             ReleaseArgs(
                 chart=args.charts.manila_csi,
                 mirror=args.charts.mirror,
-                kubeconfig=args.kubeconfig,
+                kubeconfig=args.destination.kubeconfig,
                 namespace=NAMESPACE,
-                values=manila_values(args.cluster_name),
+                values=manila_values(args.destination.deployment),
             ),
             pulumi.ResourceOptions.merge(child, pulumi.ResourceOptions(depends_on=[ceph])),
         )

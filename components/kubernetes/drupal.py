@@ -15,10 +15,10 @@ import pulumi_kubernetes as kubernetes
 import pulumi_random as random
 
 from components.kubernetes.charts import ReleaseArgs, checksum, release
-from components.kubernetes.cluster import inside, namespace
+from components.kubernetes.destination import Destination
 from components.kubernetes.volumes import ShareVolume, own_volume
 from components.secret import password
-from components.settings.kubernetes import Drupal, Kubernetes
+from components.settings.services import Drupal, Services
 from components.storage.shares import OwnShareArgs
 
 NAME = "drupal"  # of the release, its namespace, its Service
@@ -31,15 +31,11 @@ SALT_LENGTH = 64
 
 @dataclass(frozen=True, kw_only=True)
 class WebSiteArgs:
-    """`cluster`, `kubeconfig`: where this is installed; `deployment`, `project_id`: whose shares it has; `after`: what
-    has to be there first."""
+    """`destination`: where this is installed; `after`: what has to be there first."""
 
-    settings: Kubernetes
+    settings: Services
     drupal: Drupal
-    cluster: pulumi.Resource
-    kubeconfig: pulumi.Input[str]
-    deployment: str
-    project_id: str
+    destination: Destination
     after: Sequence[pulumi.Resource]
 
 
@@ -56,8 +52,8 @@ class WebSite(pulumi.ComponentResource):
     def __init__(self, name: str, args: WebSiteArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("gaia:kubernetes:WebSite", name, None, opts)
         self._args = args
-        child, parent = inside(args.cluster, self), pulumi.ResourceOptions(parent=self)
-        space = namespace(NAME, "baseline", inside(args.cluster, self, waits_for_pods=True))
+        child, parent = args.destination.inside(self), pulumi.ResourceOptions(parent=self)
+        space = args.destination.namespace(NAME, "baseline", self)
         files = self._volume("files", args.drupal.files_gib, space)
         database = self._volume("database", args.drupal.database_gib, space)
         chosen = password("drupal_database_password", DATABASE, PASSWORD_LENGTH, parent)
@@ -75,7 +71,7 @@ class WebSite(pulumi.ComponentResource):
             NAME,
             ReleaseArgs(
                 chart=args.settings.charts.drupal,
-                kubeconfig=args.kubeconfig,
+                kubeconfig=args.destination.kubeconfig,
                 namespace=NAME,
                 values=values(args.settings, args.drupal, files.claim, database.claim, known),
             ),
@@ -89,16 +85,16 @@ class WebSite(pulumi.ComponentResource):
     def _volume(self, what: str, size: int, space: kubernetes.core.v1.Namespace) -> ShareVolume:
         args = self._args
         share = OwnShareArgs(
-            name=f"{args.deployment}-drupal-{what}",
+            name=f"{args.destination.deployment}-drupal-{what}",
             size=size,
             share_type=args.settings.share_type,
-            description=f"The {what} of the web site of {args.deployment}",
-            deployment=args.deployment,
-            project_id=args.project_id,
+            description=f"The {what} of the web site of {args.destination.deployment}",
+            deployment=args.destination.deployment,
+            project_id=args.destination.project_id,
         )
         parent = pulumi.ResourceOptions(parent=self)
         name = f"drupal-{what}"
-        return own_volume(name, share, args.cluster, space.metadata["name"], args.settings.mounter, parent)
+        return own_volume(name, share, args.destination, space.metadata["name"], args.settings.mounter, parent)
 
 
 def quoted(text: str) -> str:
@@ -141,7 +137,7 @@ def users_sql(password: str) -> str:
     )
 
 
-def values(settings: Kubernetes, drupal: Drupal, files: str, database: str, known: pulumi.Input[str]) -> dict[str, Any]:
+def values(settings: Services, drupal: Drupal, files: str, database: str, known: pulumi.Input[str]) -> dict[str, Any]:
     """The chart's values; `files` and `database` are claims, `known` is the checksum of the Secret. Pure."""
     memory = f"{drupal.database_memory_mib}Mi"
     return {

@@ -10,8 +10,8 @@ import pulumi_kubernetes as kubernetes
 import pulumi_tls as tls
 
 from components.kubernetes.charts import ReleaseArgs, release
-from components.kubernetes.cluster import inside, namespace
-from components.settings.kubernetes import Charts
+from components.kubernetes.destination import Destination
+from components.settings.services import Charts
 from components.settings.sign_on import Ingress
 
 NAME = "ingress"  # of the release, its namespace, its Service
@@ -22,12 +22,11 @@ RENEWED_HOURS = 60 * 24  # before its end, by the next `up`
 
 @dataclass(frozen=True, kw_only=True)
 class IngressControllerArgs:
-    """`cluster`, `kubeconfig`: where this is installed."""
+    """The way in, its controller's chart, where that is installed."""
 
     charts: Charts
     ingress: Ingress
-    cluster: pulumi.Resource
-    kubeconfig: pulumi.Input[str]
+    destination: Destination
 
 
 class IngressController(pulumi.ComponentResource):
@@ -41,14 +40,14 @@ class IngressController(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: IngressControllerArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("gaia:kubernetes:IngressController", name, None, opts)
-        child = inside(args.cluster, self)
-        space = namespace(NAME, "baseline", inside(args.cluster, self, waits_for_pods=True))
+        child = args.destination.inside(self)
+        space = args.destination.namespace(NAME, "baseline", self)
         installed = release(
             NAME,
             ReleaseArgs(
                 chart=args.charts.ingress,
                 mirror=args.charts.mirror,
-                kubeconfig=args.kubeconfig,
+                kubeconfig=args.destination.kubeconfig,
                 namespace=NAME,
                 values=values(args.ingress),
             ),
@@ -56,7 +55,9 @@ class IngressController(pulumi.ComponentResource):
         )
         # Helm has waited until it has one
         service = kubernetes.core.v1.Service.get(
-            NAME, installed.name.apply(lambda found: f"{NAME}/{found}"), opts=pulumi.ResourceOptions(parent=self)
+            NAME,
+            installed.name.apply(lambda found: f"{NAME}/{found}"),
+            opts=pulumi.ResourceOptions(parent=self, provider=args.destination.provider),
         )
         self.address = service.status.apply(address)
         self.register_outputs({"address": self.address})
@@ -88,7 +89,7 @@ class HostCertificate(pulumi.ComponentResource):
 
     pem: pulumi.Output[str]
 
-    def __init__(self, domain: str, cluster: pulumi.Resource, namespace: pulumi.Input[str], parent: Any) -> None:
+    def __init__(self, domain: str, destination: Destination, namespace: pulumi.Input[str], parent: Any) -> None:
         super().__init__("gaia:kubernetes:HostCertificate", CERTIFICATE, None, pulumi.ResourceOptions(parent=parent))
         child = pulumi.ResourceOptions(parent=self)
         key = tls.PrivateKey(CERTIFICATE, algorithm="ECDSA", ecdsa_curve="P256", opts=child)
@@ -107,7 +108,7 @@ class HostCertificate(pulumi.ComponentResource):
             metadata={"name": CERTIFICATE, "namespace": namespace},
             type="kubernetes.io/tls",
             string_data={"tls.crt": made.cert_pem, "tls.key": key.private_key_pem},
-            opts=inside(cluster, self),
+            opts=destination.inside(self),
         )
         self.pem = made.cert_pem
         self.register_outputs({})

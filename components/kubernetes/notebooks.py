@@ -16,7 +16,7 @@ import pulumi_kubernetes as kubernetes
 
 from components import log4j
 from components.kubernetes.charts import ReleaseArgs, checksum, release
-from components.kubernetes.cluster import inside, namespace
+from components.kubernetes.destination import Destination
 from components.kubernetes.volumes import ShareVolume, own_volume
 from components.notebook import shiro
 from components.notebook.login import Login, first_login
@@ -44,14 +44,11 @@ class Mount:
 
 @dataclass(frozen=True, kw_only=True)
 class NotebooksArgs:
-    """`cluster`, `kubeconfig`: where this is installed; `deployment`, `project_id`: whose share has the notebooks;
-    `namespace`: where notebooks run; `mounts`: what they read there; `after`: what has to be there first."""
+    """`destination`: where this is installed; `namespace`: where notebooks run; `mounts`: what they read there;
+    `after`: what has to be there first."""
 
     settings: Kubernetes
-    cluster: pulumi.Resource
-    kubeconfig: pulumi.Input[str]
-    deployment: str
-    project_id: str
+    destination: Destination
     namespace: kubernetes.core.v1.Namespace
     mounts: Sequence[Mount]
     after: Sequence[pulumi.Resource]
@@ -71,8 +68,8 @@ class Notebooks(pulumi.ComponentResource):
     def __init__(self, name: str, args: NotebooksArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("gaia:kubernetes:Notebooks", name, None, opts)
         self._args = args
-        child = inside(args.cluster, self)
-        space = namespace(NAME, "baseline", inside(args.cluster, self, waits_for_pods=True))
+        child = args.destination.inside(self)
+        space = args.destination.namespace(NAME, "baseline", self)
         volume = self._volume(space)
         self.login = first_login(args.settings.notebook.user, pulumi.ResourceOptions(parent=self))
         logins = kubernetes.core.v1.Secret(
@@ -93,7 +90,7 @@ class Notebooks(pulumi.ComponentResource):
             NAME,
             ReleaseArgs(
                 chart=args.settings.charts.zeppelin,
-                kubeconfig=args.kubeconfig,
+                kubeconfig=args.destination.kubeconfig,
                 namespace=NAME,
                 values=values(args.settings, args.mounts, volume.claim, told),
             ),
@@ -106,15 +103,15 @@ class Notebooks(pulumi.ComponentResource):
         """Where the notebooks are kept."""
         args = self._args
         share = OwnShareArgs(
-            name=f"{args.deployment}-notebooks",
+            name=f"{args.destination.deployment}-notebooks",
             size=args.settings.notebook.size_gib,
             share_type=args.settings.share_type,
-            description=f"The notebooks of {args.deployment}",
-            deployment=args.deployment,
-            project_id=args.project_id,
+            description=f"The notebooks of {args.destination.deployment}",
+            deployment=args.destination.deployment,
+            project_id=args.destination.project_id,
         )
         parent = pulumi.ResourceOptions(parent=self)
-        return own_volume(NOTEBOOKS, share, args.cluster, space.metadata["name"], args.settings.mounter, parent)
+        return own_volume(NOTEBOOKS, share, args.destination, space.metadata["name"], args.settings.mounter, parent)
 
 
 def configuration(settings: Kubernetes) -> dict[str, str]:

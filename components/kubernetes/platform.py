@@ -6,18 +6,15 @@ from dataclasses import dataclass
 from typing import Any
 
 import pulumi
-import pulumi_kubernetes as kubernetes
 import pulumi_openstack as openstack
 import pulumi_tls as tls
 
 from components import cloud, record
-from components.kubernetes.cluster import MagnumCluster, MagnumClusterArgs, inside, namespace
-from components.kubernetes.dashboard import Headlamp, HeadlampArgs
+from components.kubernetes import destination, services
+from components.kubernetes.cluster import MagnumCluster, MagnumClusterArgs
+from components.kubernetes.destination import Destination
 from components.kubernetes.drivers import ShareDrivers, ShareDriversArgs
-from components.kubernetes.drupal import WebSite, WebSiteArgs
-from components.kubernetes.ingress import IngressController, IngressControllerArgs
 from components.kubernetes.notebooks import NOTEBOOKS, Mount, Notebooks, NotebooksArgs
-from components.kubernetes.sign_on import SignOn, SignOnArgs
 from components.kubernetes.volumes import ShareVolume, ShareVolumeArgs
 from components.network.deployment import networks
 from components.secret import secret
@@ -65,23 +62,15 @@ class KubernetesPlatform(pulumi.ComponentResource):
             "node_key": secret(node_key),
         }
         if settings.cluster.configure:
-            in_cluster = self._cluster_provider(noted.name, cluster)
-            credential = given or self._own_credential(noted.name)
-            drivers = ShareDrivers(
-                "shares",
-                ShareDriversArgs(
-                    cluster=cluster.cluster,
-                    cluster_name=noted.name,
-                    kubeconfig=cluster.kubeconfig,
-                    charts=settings.charts,
-                    cloud=entry,
-                    credential=credential,
-                    share_type=settings.share_type,
-                    mounter=settings.mounter,
-                ),
-                pulumi.ResourceOptions(parent=self, providers=[in_cluster]),
+            place = Destination(
+                provider=destination.provider(noted.name, cluster.kubeconfig, pulumi.ResourceOptions(parent=self)),
+                kubeconfig=cluster.kubeconfig,
+                cluster=cluster.cluster,
+                deployment=noted.name,
+                project_id=noted.project_id,
             )
-            claims, notebooks = self._notebooks(settings, noted, data, cluster, in_cluster, drivers)
+            drivers = self._drivers(settings, place, entry, given or self._own_credential(noted.name))
+            claims, notebooks = self._notebooks(settings, place, data, drivers)
             self.exports |= {
                 "storage_class": drivers.storage_class,
                 "claims": dict.fromkeys(claims, NOTEBOOKS),
@@ -89,7 +78,7 @@ class KubernetesPlatform(pulumi.ComponentResource):
                 "notebook_user": notebooks.login.name,
                 "notebook_password": notebooks.login.password,
             }
-            self.exports |= self._web(settings, noted, cluster, in_cluster, drivers)
+            self.exports |= services.install(settings, place, self, [drivers])
         self.register_outputs({})
 
     def _cluster(self, settings: Kubernetes, name: str, found: Found) -> tuple[MagnumCluster, pulumi.Output[str]]:
@@ -115,19 +104,6 @@ class KubernetesPlatform(pulumi.ComponentResource):
         )
         return cluster, key.private_key_openssh
 
-    def _cluster_provider(self, name: str, cluster: MagnumCluster) -> kubernetes.Provider:
-        """The provider of what is in the cluster."""
-        return kubernetes.Provider(
-            name,
-            kubeconfig=cluster.kubeconfig,
-            # The same for every cluster of the deployment: the engine cannot delete by a provider that is itself to be
-            # replaced (pulumi/pulumi#14650). What is in a cluster is replaced with it (`inside`).
-            cluster_identifier=name,
-            # what a killed `up` has made already is taken over by the next
-            upsert_existing_objects=True,
-            opts=pulumi.ResourceOptions(parent=self),
-        )
-
     def _own_credential(self, name: str) -> cloud.Credential:
         """Of the cluster's controllers alone: who has it can make no other, and it ends with the deployment."""
         made = openstack.identity.ApplicationCredential(
@@ -142,91 +118,38 @@ class KubernetesPlatform(pulumi.ComponentResource):
         )
         return cloud.Credential(id=made.id, secret=secret(made.secret))
 
+    def _drivers(
+        self, settings: Kubernetes, place: Destination, entry: cloud.Entry, credential: cloud.Credential
+    ) -> ShareDrivers:
+        """What pods mount shares by."""
+        args = ShareDriversArgs(
+            destination=place,
+            charts=settings.charts,
+            cloud=entry,
+            credential=credential,
+            share_type=settings.share_type,
+            mounter=settings.mounter,
+        )
+        return ShareDrivers("shares", args, pulumi.ResourceOptions(parent=self))
+
     def _notebooks(
-        self,
-        settings: Kubernetes,
-        noted: record.Record,
-        data: cloud.Entry,
-        cluster: MagnumCluster,
-        in_cluster: kubernetes.Provider,
-        drivers: ShareDrivers,
+        self, settings: Kubernetes, place: Destination, data: cloud.Entry, drivers: ShareDrivers
     ) -> tuple[list[str], Notebooks]:
         """The notebook server, and a claim for each share of the config where its notebooks run."""
-        own = pulumi.ResourceOptions(parent=self, providers=[in_cluster])
-        lasting = pulumi.ResourceOptions.merge(inside(cluster.cluster, self, waits_for_pods=True), own)
+        own = pulumi.ResourceOptions(parent=self)
         # whatever a notebook asks for, it gets no root, no part of a node and no privilege
-        space = namespace(NOTEBOOKS, "restricted", lasting)
+        space = place.namespace(NOTEBOOKS, "restricted", self)
         after: list[pulumi.Resource] = [drivers]
         mounts = []
-        for grant in grants(settings.shares, noted.name, noted.project_id, data, pulumi.ResourceOptions(parent=self)):
+        for grant in grants(settings.shares, place.deployment, place.project_id, data, own):
             claimed = ShareVolumeArgs(
-                cluster=cluster.cluster,
-                grant=grant,
-                namespace=space.metadata["name"],
-                mounter=settings.mounter,
+                destination=place, grant=grant, namespace=space.metadata["name"], mounter=settings.mounter
             )
             volume = ShareVolume(grant.share, claimed, own)
             after.append(volume)
             mounts.append(Mount(claim=volume.claim, path=grant.mount, read_only=grant.mode == "ro"))
-        args = NotebooksArgs(
-            settings=settings,
-            cluster=cluster.cluster,
-            kubeconfig=cluster.kubeconfig,
-            deployment=noted.name,
-            project_id=noted.project_id,
-            namespace=space,
-            mounts=mounts,
-            after=after,
-        )
+        args = NotebooksArgs(settings=settings, destination=place, namespace=space, mounts=mounts, after=after)
         return [mount.claim for mount in mounts], Notebooks("notebooks", args, own)
-
-    def _web(
-        self,
-        settings: Kubernetes,
-        noted: record.Record,
-        cluster: MagnumCluster,
-        in_cluster: kubernetes.Provider,
-        drivers: ShareDrivers,
-    ) -> dict[str, Any]:
-        """What browsers see, where the settings have it: the web site, the way in, who is let in. Its outputs."""
-        own = pulumi.ResourceOptions(parent=self, providers=[in_cluster])
-        exports: dict[str, Any] = {}
-        if settings.drupal:
-            site = WebSiteArgs(
-                settings=settings,
-                drupal=settings.drupal,
-                cluster=cluster.cluster,
-                kubeconfig=cluster.kubeconfig,
-                deployment=noted.name,
-                project_id=noted.project_id,
-                after=[drivers],
-            )
-            exports["site_service"] = WebSite("site", site, own).service
-        if settings.dashboard:
-            dashboard = HeadlampArgs(
-                charts=settings.charts,
-                dashboard=settings.dashboard,
-                cluster=cluster.cluster,
-                kubeconfig=cluster.kubeconfig,
-            )
-            exports["dashboard_service"] = Headlamp("dashboard", dashboard, own).service
-        if settings.ingress and settings.ingress.controller:
-            controller = IngressControllerArgs(
-                charts=settings.charts,
-                ingress=settings.ingress,
-                cluster=cluster.cluster,
-                kubeconfig=cluster.kubeconfig,
-            )
-            exports["ingress_address"] = IngressController("ingress", controller, own).address
-        if settings.ingress and settings.sign_on:
-            guard = SignOnArgs(
-                settings=settings, ingress=settings.ingress, cluster=cluster.cluster, kubeconfig=cluster.kubeconfig
-            )
-            sign_on = SignOn("sign-on", guard, own)
-            exports["service_urls"] = sign_on.urls
-            if sign_on.certificate:
-                exports["hosts_certificate"] = sign_on.certificate
-        return exports
 
 
 def controllers_credential(stack: str, settings: Kubernetes) -> cloud.Credential | None:

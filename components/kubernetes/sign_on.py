@@ -15,10 +15,10 @@ import pulumi_random as random
 
 from components.kubernetes import dashboard, drupal, notebooks
 from components.kubernetes.charts import ReleaseArgs, checksum, release
-from components.kubernetes.cluster import inside, namespace
+from components.kubernetes.destination import Destination
 from components.kubernetes.ingress import CERTIFICATE, HostCertificate
 from components.settings import PROJECT
-from components.settings.kubernetes import Kubernetes
+from components.settings.services import Services
 from components.settings.sign_on import PREFIX, Endpoints, Ingress, Provider
 
 NAMESPACE = PREFIX
@@ -43,12 +43,11 @@ class Guarded:
 
 @dataclass(frozen=True, kw_only=True)
 class SignOnArgs:
-    """`cluster`, `kubeconfig`: where this is installed."""
+    """Providers and what they guard (`settings`), the way in, where the proxies are installed."""
 
-    settings: Kubernetes
+    settings: Services
     ingress: Ingress
-    cluster: pulumi.Resource
-    kubeconfig: pulumi.Input[str]
+    destination: Destination
 
 
 class SignOn(pulumi.ComponentResource):
@@ -65,9 +64,9 @@ class SignOn(pulumi.ComponentResource):
     def __init__(self, name: str, args: SignOnArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("gaia:kubernetes:SignOn", name, None, opts)
         self._args = args
-        space = namespace(NAMESPACE, "restricted", inside(args.cluster, self, waits_for_pods=True))
+        space = args.destination.namespace(NAMESPACE, "restricted", self)
         if not args.ingress.tls_secret:
-            certificate = HostCertificate(args.ingress.domain, args.cluster, space.metadata["name"], self)
+            certificate = HostCertificate(args.ingress.domain, args.destination, space.metadata["name"], self)
             self.certificate = certificate.pem
         secrets = pulumi.Config(PROJECT).require_secret_object(CLIENT_SECRETS)
         for provider in args.settings.sign_on:
@@ -77,7 +76,7 @@ class SignOn(pulumi.ComponentResource):
 
     def _proxies(self, name: str, secrets: pulumi.Output[Any], space: kubernetes.core.v1.Namespace) -> None:
         args, full = self._args, f"{PREFIX}-{name}"
-        child = inside(args.cluster, self)
+        child = args.destination.inside(self)
         cookie = random.RandomPassword(
             full, length=COOKIE_SECRET_LENGTH, special=False, opts=pulumi.ResourceOptions(parent=self)
         ).result
@@ -95,7 +94,7 @@ class SignOn(pulumi.ComponentResource):
             ReleaseArgs(
                 chart=args.settings.charts.oauth2_proxy,
                 own=CHART,
-                kubeconfig=args.kubeconfig,
+                kubeconfig=args.destination.kubeconfig,
                 namespace=NAMESPACE,
                 values=values(args.settings, args.ingress, name, known),
             ),
@@ -146,7 +145,7 @@ def endpoints(provider: Provider) -> Endpoints:
     return Endpoints.model_validate(own | provider.endpoints.model_dump(by_alias=True, exclude_defaults=True))
 
 
-def values(settings: Kubernetes, ingress: Ingress, name: str, known: pulumi.Input[str]) -> dict[str, Any]:
+def values(settings: Services, ingress: Ingress, name: str, known: pulumi.Input[str]) -> dict[str, Any]:
     """The values of a provider's release; `known` is the checksum of its Secret. Pure."""
     provider, services = settings.sign_on[name], guarded(ingress)
     return {

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_kubernetes as kubernetes
 
-from components.kubernetes.cluster import inside
+from components.kubernetes.destination import Destination
 from components.kubernetes.drivers import CEPH_DRIVER, NAMESPACE
 from components.storage.shares import Export, Mountable, OwnShare, OwnShareArgs
 
@@ -17,9 +17,9 @@ ACCESS_MODES = {"ro": "ReadOnlyMany", "rw": "ReadWriteMany"}
 
 @dataclass(frozen=True, kw_only=True)
 class ShareVolumeArgs:
-    """`cluster`, `namespace`: where pods claim it; `grant`: the share and the deployment's access to it."""
+    """`destination`, `namespace`: where pods claim it; `grant`: the share and the deployment's access to it."""
 
-    cluster: pulumi.Resource
+    destination: Destination
     grant: Mountable
     namespace: pulumi.Input[str]
     mounter: str
@@ -38,12 +38,12 @@ class ShareVolume(pulumi.ComponentResource):
     def __init__(self, name: str, args: ShareVolumeArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("gaia:kubernetes:ShareVolume", name, None, opts)
         self._args, self.claim = args, object_name(args.grant.share)
-        child = inside(args.cluster, self)
+        child = args.destination.inside(self)
         # Volume and claim protect each other, and pods the claim.
         # A share that grows is larger in its pods at once; the size of a volume that is there already only tells of it,
         # and Kubernetes lets nobody change a claim's.
         lasting = pulumi.ResourceOptions.merge(
-            inside(args.cluster, self, waits_for_pods=True),
+            args.destination.inside(self, waits_for_pods=True),
             pulumi.ResourceOptions(ignore_changes=["spec.capacity", "spec.resources"]),
         )
         key = kubernetes.core.v1.Secret(
@@ -108,14 +108,15 @@ class ShareVolume(pulumi.ComponentResource):
 def own_volume(
     name: str,
     share: OwnShareArgs,
-    cluster: pulumi.Resource,
+    destination: Destination,
     namespace: pulumi.Input[str],
     mounter: str,
     opts: pulumi.ResourceOptions,
 ) -> ShareVolume:
     """A share that the stack makes, as a claim: a cluster that takes the place of this one finds it again."""
     made = OwnShare(name, share, opts)
-    return ShareVolume(name, ShareVolumeArgs(cluster=cluster, grant=made, namespace=namespace, mounter=mounter), opts)
+    claimed = ShareVolumeArgs(destination=destination, grant=made, namespace=namespace, mounter=mounter)
+    return ShareVolume(name, claimed, opts)
 
 
 def object_name(share: str) -> str:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any, Literal, Self
+from typing import Self
 
-from pydantic import AfterValidator, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from components.settings.base import Model, Name, Texts
 from components.settings.common import Deployment
-from components.settings.sign_on import Ingress, Providers
+from components.settings.services import Services
 from components.settings.sign_on import conflicts as sign_on_conflicts
 from components.settings.spark import SPARK_MIN_HEAP, SparkSettings, overhead_mib
 
@@ -22,15 +22,6 @@ TAKEN_LABELS = {
     "max_node_count": "workers.max",
     "master_lb_floating_ip_enabled": "load_balancer",
 }
-
-
-def _repository(place: str) -> str:
-    if not re.fullmatch(r"(https?://|oci://|/)\S+", place):
-        raise ValueError(f"must be an http://, https:// or oci:// URL, or the path of a directory; is {place!r}")
-    return place.rstrip("/")
-
-
-ChartRepository = Annotated[str, AfterValidator(_repository)]
 
 
 class Masters(Model):
@@ -117,55 +108,6 @@ class Cluster(Model):
         return self
 
 
-class OwnChart(Model):
-    """A Helm chart of ours (`charts/`). `values` are laid over those that the program gives it."""
-
-    values: dict[str, Any] = Field({})
-    timeout_min: int = Field(10, ge=1, description="minutes until all of it has to be ready: nodes download its images")
-
-
-class Chart(OwnChart):
-    """A Helm chart of somebody else: its name and version in a repository."""
-
-    name: str = Field(min_length=1)
-    version: str = Field(min_length=1)
-    repository: ChartRepository
-
-
-class Charts(Model):
-    """The charts of what runs on the cluster. `mirror` takes the place of all their repositories."""
-
-    mirror: ChartRepository = ""
-    ceph_csi: Chart
-    manila_csi: Chart
-    zeppelin: OwnChart = OwnChart()
-    drupal: OwnChart = OwnChart()
-    oauth2_proxy: OwnChart = OwnChart()
-    ingress: Chart
-    headlamp: Chart
-
-
-def _image(reference: str) -> str:
-    if not re.fullmatch(r"[^\s:@]+(:\d+)?(/[^\s:@]+)*:[\w.-]+(@sha256:[0-9a-f]{64})?", reference):
-        raise ValueError(f"must be REGISTRY/NAME:TAG, so that every node runs the same; is {reference!r}")
-    return reference
-
-
-ImageReference = Annotated[str, AfterValidator(_image)]
-
-
-class Images(Model):
-    """The container images of what runs on the cluster."""
-
-    zeppelin_server: ImageReference
-    zeppelin_interpreter: ImageReference
-    spark: ImageReference
-    drupal: ImageReference
-    mariadb: ImageReference
-    oauth2_proxy: ImageReference
-    pull_secrets: tuple[str, ...] = Field((), description="Secrets for registries that want a login, made by operators")
-
-
 class Driver(Model):
     """The pod of a notebook: its interpreter, and the driver of its Spark."""
 
@@ -206,40 +148,17 @@ class Notebooks(Model):
     executors: Executors = Executors()
 
 
-class Drupal(Model):
-    """The web site and its database, each with a share of its own."""
-
-    files_gib: int = Field(ge=1, description="of the share with the site's files")
-    database_gib: int = Field(ge=1, description="of the share that its database is kept on")
-    database_memory_mib: int = Field(1024, ge=256, description="all that the database may take: half of it for pages")
-
-
-class Dashboard(Model):
-    """A dashboard of the cluster (Headlamp), which people use with tokens of their own."""
-
-    session_hours: int = Field(ge=1, le=720, description="after which people give their token again")
-
-
-class Kubernetes(Deployment):
+class Kubernetes(Services, Deployment):
     """Settings of the platform `kubernetes`."""
 
     cluster: Cluster
-    charts: Charts
-    images: Images
     notebook: Notebooks = Notebooks()
-    drupal: Drupal | None = Field(None, description="a web site; none unless set")
-    dashboard: Dashboard | None = Field(None, description="a dashboard of the cluster; none unless set")
-    ingress: Ingress | None = Field(None, description="how browsers reach services; with sign_on")
-    sign_on: Providers = Field({}, description="identity providers, and which services each guards")
     spark: SparkSettings = Field({}, description="further lines of spark-defaults.conf")
-    share_type: str = Field("cephfsnativetype", min_length=1, description="Manila's share type for claims")
-    mounter: Literal["fuse", "kernel"] = Field("fuse", description="the client of CephFS that nodes mount with")
     controllers_cloud: str = Field(
         "", description="entry of clouds.yaml for the cluster's controllers; else they get their own"
     )
 
     def conflicts(self) -> list[str]:
         """What cannot be together, each beginning with its key."""
-        parts = {"zeppelin": True, "drupal": self.drupal, "dashboard": self.dashboard}
-        platform = frozenset(name for name, there in parts.items() if there)
-        return [*super().conflicts(), *sign_on_conflicts(self.sign_on, self.ingress, platform)]
+        guarded = sign_on_conflicts(self.sign_on, self.ingress, self.installed | {"zeppelin"})
+        return [*super().conflicts(), *guarded]

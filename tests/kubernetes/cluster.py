@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
+import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -99,11 +102,25 @@ class Cluster:
     def until_says(self, what: str, *words: str) -> None:
         self.until(lambda said: said == what, *words)
 
-    def published(self, name: str) -> str:
+    def published(self, name: str, namespace: str = "default") -> str:
         """The address of a Service of type LoadBalancer, once it has one."""
-        address = ("get", "service", name, "-o", "jsonpath={.status.loadBalancer.ingress[0].ip}")
+        address = ("get", "service", name, "-n", namespace, "-o", "jsonpath={.status.loadBalancer.ingress[0].ip}")
         self.until(lambda said: said.count(".") == 3, *address)
         return self.kubectl(*address)
+
+    @contextmanager
+    def forwarded(self, service: str, port: int) -> Iterator[str]:
+        """Where a Service is on the sandbox's loopback, ADDRESS:PORT, as long as the context is open."""
+        words = ("port-forward", f"service/{service}", f":{port}")
+        argv = [self.stack.sandbox.cloud, "run", str(KUBECTL), f"--kubeconfig={self.kubeconfig}", *words]
+        with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as forward:
+            try:
+                assert forward.stdout
+                said = re.match(r"Forwarding from (\S+) ->", forward.stdout.readline())
+                assert said, f"nothing is forwarded to {service}"
+                yield said[1]
+            finally:
+                forward.terminate()
 
     def reboot(self, name: str, kind: str) -> None:
         """Until it says that it has booted anew."""

@@ -1,23 +1,33 @@
-"""Sign-on on the cluster, as the program deploys it: three shapes of providers, a browser that comes through the load
-balancer and the ingress controller. (All that a proxy refuses: tests/render/test_sign_on.py.)"""
+"""Sign-on on the cluster, as a stack of services deploys it: three shapes of providers, a browser that comes through
+the load balancer and the ingress controller. (All that a proxy refuses: tests/render/test_sign_on.py.)"""
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from selenium.webdriver.common.by import By
+from selenium.webdriver.remote.webdriver import WebDriver
 
+from components.kubernetes import ingress
 from components.kubernetes.sign_on import NAMESPACE
+from tests import chromium
 from tests.kubernetes import sign_on
-from tests.kubernetes.cluster import Cluster
+from tests.kubernetes.cluster import CLOUD, LAYOUT, Cluster
 from tests.kubernetes.notebook import ready
+from tests.kubernetes.services import services
 from tests.kubernetes.sign_on import Browser, Object, issuer
+from tests.leftovers import everything
+from tests.stack import Stack
 
 DOMAIN = "gaia-dev.example.org"
+PICTURES = LAYOUT.cache / "pictures/sign-on"
 ADA, EVE, PASSWORD = "ada@example.org", "eve@example.com", "lovelace"
 PEOPLE = {ADA: {"password": PASSWORD, "groups": ["gaia/users"]}, EVE: {"password": PASSWORD, "groups": ["others"]}}
 CLIENT_SECRET = "what a provider knows us by"
@@ -46,18 +56,8 @@ PAGES = {
 }
 
 
-def keys(stack: Any, changed: dict[str, Any]) -> None:
-    """Set keys of the stack's own file; None takes one away."""
-    file = yaml.safe_load(stack.file.read_text())
-    for key, value in changed.items():
-        file["config"].pop(f"gaia:{key}", None)
-        if value is not None:
-            file["config"][f"gaia:{key}"] = value
-    stack.file.write_text(yaml.safe_dump(file))
-
-
-def set_secret(cluster: Cluster, name: str, value: str) -> None:
-    cluster.stack.pulumi("config", "set", "--secret", "--path", f"gaia:sign_on_secrets.{name}", value)
+def set_secret(stack: Stack, name: str, value: str) -> None:
+    stack.pulumi("config", "set", "--secret", "--path", f"gaia:sign_on_secrets.{name}", value)
 
 
 def beside() -> list[Object]:
@@ -73,9 +73,10 @@ def beside() -> list[Object]:
 
 @dataclass(frozen=True)
 class Place:
-    """The cluster with sign-on, and its browsers."""
+    """The cluster, the stack that guards its services, and browsers."""
 
     cluster: Cluster
+    stack: Stack
     door: str
 
     def browser(self, name: str) -> Browser:
@@ -92,30 +93,32 @@ class Place:
 
 
 @pytest.fixture(scope="module")
-def place(cluster: Cluster) -> Iterator[Place]:
+def place(cluster: Cluster, state_backend: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     ready(cluster)  # its server's node may have been rebooted before
     for one in beside():
         cluster.apply(one)
     for name in PROVIDERS:
         cluster.until_says("1", "get", "deployment", f"idp-{name}", "-o", "jsonpath={.status.readyReplicas}")
+    providers = {name: {"client_id": "gaia", **entry} for name, entry in PROVIDERS.items()}
+    directory = tmp_path_factory.mktemp("ingress")
+    stack = services(cluster, state_backend, directory, "gaia-dev-ingress", ingress=INGRESS, sign_on=providers)
     try:
-        yield guarded(cluster)
+        yield guarded(cluster, stack)
     finally:
-        keys(cluster.stack, dict.fromkeys(("ingress", "sign_on", "sign_on_secrets")))
-        cluster.up()
+        stack.destroy()
+        stack.pulumi("stack", "rm", "--yes")
         for one in reversed(beside()):
             cluster.kubectl("delete", one["kind"].lower(), one["metadata"]["name"], "--wait=false")
 
 
-def guarded(cluster: Cluster) -> Place:
-    """`up` with sign-on; a browser trusts the hosts' certificate that the stack has signed."""
-    keys(cluster.stack, {"ingress": INGRESS, "sign_on": {n: {"client_id": "gaia", **e} for n, e in PROVIDERS.items()}})
+def guarded(cluster: Cluster, stack: Stack) -> Place:
+    """`up`; a browser trusts the hosts' certificate that the stack has signed."""
     for name in PROVIDERS:
-        set_secret(cluster, name, CLIENT_SECRET)
-    cluster.up()
-    told = cluster.stack.outputs()
+        set_secret(stack, name, CLIENT_SECRET)
+    stack.up()
+    told = stack.outputs()
     door = told["ingress_address"]
-    found = Place(cluster, door)
+    found = Place(cluster, stack, door)
     found.browser("first").run('printf %s "$1" > /tmp/hosts.pem', told["hosts_certificate"])
     look = ("exec", "deployment/client", "--", "curl", "-s", "-m", "5", "--cacert", "/tmp/hosts.pem", "-o", "/dev/null")
     for host in PAGES:  # the controller looks every two seconds
@@ -164,16 +167,92 @@ def test_the_sites_pages_are_everybodys(place: Place) -> None:
 
 
 def test_a_second_run_changes_nothing_and_no_secret_is_in_the_state(place: Place) -> None:
-    place.cluster.stack.assert_unchanged()
-    assert CLIENT_SECRET not in place.cluster.stack.state()
+    place.stack.assert_unchanged()
+    state = place.stack.state()
+    assert CLIENT_SECRET not in state
+    assert yaml.safe_load(place.stack.outputs()["kubeconfig"])["users"][0]["user"]["client-key-data"] not in state
 
 
 def test_a_new_client_secret_restarts_the_proxies_of_its_provider_alone(place: Place) -> None:
     before = {name: place.pods(name) for name in PROVIDERS}
-    set_secret(place.cluster, "google", "another secret")
-    place.cluster.up()
-    set_secret(place.cluster, "google", CLIENT_SECRET)
+    set_secret(place.stack, "google", "another secret")
+    place.stack.up()
+    set_secret(place.stack, "google", CLIENT_SECRET)
     assert not place.pods("google") & before["google"]
     assert {name: place.pods(name) for name in ("iris", "drupal")} == {n: before[n] for n in ("iris", "drupal")}
-    place.cluster.up()
+    place.stack.up()
     assert log_in(place.browser("ada"), f"https://dashboard.{DOMAIN}/", ADA).status == 200
+
+
+# ---- the same as people see it
+
+
+@pytest.fixture(scope="module")
+def hosts(place: Place) -> Iterator[dict[str, str]]:
+    """Where a browser finds the hosts of the door, and the providers, which are in the cluster."""
+    chromium.install()
+    with contextlib.ExitStack() as stack:
+        found = {f"*.{DOMAIN}": place.door}
+        for name in PROVIDERS:
+            where = place.cluster.forwarded(f"idp-{name}", sign_on.PROVIDER_PORT)
+            found[issuer(name).split("/")[2].partition(":")[0]] = stack.enter_context(where)
+        yield found
+
+
+def enter(browser: WebDriver, email: str) -> None:
+    """Fill the provider's form."""
+    browser.find_element(By.NAME, "login").send_keys(email)
+    password = browser.find_element(By.NAME, "password")
+    password.send_keys(PASSWORD)
+    password.submit()
+
+
+@pytest.mark.parametrize("host", PAGES)
+def test_a_browser_shows_each_host_to_who_may_see_it(hosts: dict[str, str], host: str, tmp_path: Path) -> None:
+    """With pictures: anonymous, a person who may not, one who may, and signed out."""
+    provider, path, shown = PAGES[host]
+    url = f"https://{host}.{DOMAIN}"
+    PICTURES.mkdir(parents=True, exist_ok=True)
+
+    def picture(moment: str) -> None:
+        assert browser.save_screenshot(str(PICTURES / f"{host}-{moment}.png"))
+
+    with chromium.chromium(tmp_path / "eve", hosts) as browser:
+        browser.get(url + path)
+        assert browser.current_url.startswith(f"{issuer(provider)}/")
+        picture("anonymous")
+        enter(browser, EVE)
+        assert "403" in browser.find_element(By.TAG_NAME, "body").text
+        picture("refused")
+    with chromium.chromium(tmp_path / "ada", hosts) as browser:
+        browser.get(url + path)
+        enter(browser, ADA)
+        assert browser.current_url == url + path
+        assert shown in browser.page_source
+        picture("in")
+        browser.get(f"{url}/oauth2/sign_out")
+        browser.get(url + path)
+        assert browser.current_url.startswith(f"{issuer(provider)}/")
+        picture("out")
+
+
+# ---- the stack's secrets, its end
+
+
+def test_who_operates_one_stack_cannot_read_the_secrets_of_another(place: Place) -> None:
+    """In the same backend, each with the passphrase that its operators have."""
+    mine, others = place.stack, place.cluster.stack
+    for stack, other in ((mine, others), (others, mine)):
+        said = stack.run("pulumi", "stack", "output", "--show-secrets", "--stack", other.name, check=False)
+        assert said.returncode != 0
+        assert "incorrect passphrase" in said.stdout
+
+
+def test_destroy_leaves_nothing_of_the_stack_on_the_cluster_and_all_that_it_guarded(place: Place) -> None:
+    notebooks = place.cluster.kubectl("get", "pods", "-n", "zeppelin", "-o", "name")
+    place.stack.destroy()
+    left = place.cluster.kubectl("get", "namespaces", "-o", "name").split()
+    assert not {f"namespace/{name}" for name in (NAMESPACE, ingress.NAME)} & set(left)
+    assert "namespace/zeppelin" in left
+    assert everything(place.cluster.stack.sandbox, CLOUD)["load_balancers"] == []
+    assert place.cluster.kubectl("get", "pods", "-n", "zeppelin", "-o", "name") == notebooks

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
+
+import pytest
+
 from sandbox import traces
 from sandbox.hosts.bounds import ControlGroup
 from sandbox.hosts.host import Host
 from tests.conftest import Sandbox
 from tests.kubernetes.cluster import CLOUD, LAYOUT, MASTER, WORKERS, Cluster, works
 from tests.kubernetes.notebook import logged_in, note, ready
+from tests.kubernetes.services import services
 from tests.kubernetes.site import content, write
 from tests.leftovers import everything
+from tests.stack import Stack
 
 
 def test_a_worker_more_joins_and_changes_no_other(cluster: Cluster) -> None:
@@ -34,7 +41,21 @@ def test_fewer_workers_leave_nothing_of_the_others_though_their_pods_were_runnin
     assert len(cluster.get("nodes")["items"]) == 2
 
 
-def test_another_label_is_another_cluster_with_everything_that_was_in_the_first(cluster: Cluster) -> None:
+@pytest.fixture(scope="module")
+def beside(cluster: Cluster, state_backend: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """A stack of services on the cluster."""
+    directory = tmp_path_factory.mktemp("beside")
+    ingress = {"class": "public", "domain": "gaia-dev.example.org"}
+    stack = services(cluster, state_backend, directory, "gaia-dev-ingress", ingress=ingress)
+    stack.up()
+    yield stack
+    stack.pulumi("stack", "rm", "--yes", "--force")  # what is on the cluster goes with it
+
+
+def test_another_label_is_another_cluster_with_everything_that_was_in_the_first(
+    cluster: Cluster, beside: Stack
+) -> None:
+    assert beside.outputs()["cluster"] == {"id": cluster.stack.outputs()["cluster"]["id"], "name": cluster.stack.name}
     claims = [claim["metadata"]["name"] for claim in cluster.get("pvc", "-A")["items"]]
     assert claims
     ready(cluster)  # it may have been on a worker that is gone
@@ -54,6 +75,20 @@ def test_another_label_is_another_cluster_with_everything_that_was_in_the_first(
         assert notebooks.call("GET", f"/notebook/{kept}")["name"] == "kept"
     assert content(cluster) == before
     cluster.stack.assert_unchanged()
+
+
+def test_a_stack_of_services_says_how_it_follows_to_another_cluster_and_does(cluster: Cluster, beside: Stack) -> None:
+    refused = beside.up(check=False)
+    assert refused.returncode != 0
+    [told] = re.findall(
+        r"`(PULUMI_K8S_DELETE_UNREACHABLE)=true pulumi (refresh) --stack gaia-dev-ingress`", refused.stdout
+    )
+    beside.pulumi(told[1], "--yes", "--skip-preview", environment={told[0]: "true"})
+    beside.up()
+    beside.assert_unchanged()
+    assert beside.outputs()["ingress_address"] == cluster.published("ingress", "ingress")
+    beside.destroy()
+    assert "namespace/ingress" not in cluster.kubectl("get", "namespaces", "-o", "name").split()
 
 
 def test_destroy_asks_no_node_and_a_sweep_removes_what_its_claims_left(

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pulumi
-
 from components.kubernetes import dashboard
 from components.kubernetes.dashboard import Headlamp, HeadlampArgs
-from components.settings.kubernetes import Dashboard
+from components.settings.services import Dashboard
+from tests.unit.destination import own_cluster
 from tests.unit.test_components import record
 from tests.unit.test_kubernetes_notebooks import parsed
 
@@ -17,8 +16,7 @@ HOURS = Dashboard(session_hours=8)
 
 def test_the_dashboard_itself_may_do_nothing_and_its_viewers_no_more_than_look() -> None:
     def build() -> str:
-        cluster = pulumi.CustomResource("a:b:Cluster", "cluster", {})
-        args = HeadlampArgs(charts=parsed().charts, dashboard=HOURS, cluster=cluster, kubeconfig="k")
+        args = HeadlampArgs(charts=parsed().charts, dashboard=HOURS, destination=own_cluster())
         return Headlamp("dashboard", args).service
 
     made = record(build)

@@ -9,7 +9,7 @@ import pytest
 
 from components.kubernetes import charts, drupal
 from components.settings import SettingsError
-from components.settings.kubernetes import Drupal
+from components.settings.services import Drupal
 from tests.unit.test_kubernetes_notebooks import parsed
 
 SITE: dict[str, Any] = {"files_gib": 10, "database_gib": 20, "database_memory_mib": 1024}

@@ -11,6 +11,7 @@ from pulumi_kubernetes.core.v1.outputs import LoadBalancerIngress, LoadBalancerS
 from components.kubernetes import ingress
 from components.kubernetes.ingress import HostCertificate
 from components.settings.sign_on import Ingress
+from tests.unit.destination import own_cluster
 from tests.unit.test_components import record
 
 GIVEN = Ingress.model_validate({"class": "public", "domain": "gaia-dev.example.org"})
@@ -39,8 +40,7 @@ def test_the_address_is_the_load_balancers_once_it_has_one(ways: Any, wanted: st
 
 def test_a_certificate_is_for_every_host_of_the_domain_and_its_key_is_in_the_secret_alone() -> None:
     def build() -> pulumi.Output[str]:
-        cluster = pulumi.CustomResource("a:b:Cluster", "cluster", {})
-        return HostCertificate(GIVEN.domain, cluster, "sign-on", None).pem
+        return HostCertificate(GIVEN.domain, own_cluster(), "sign-on", None).pem
 
     made = record(build)
     certificate = made["SelfSignedCert", ingress.CERTIFICATE]

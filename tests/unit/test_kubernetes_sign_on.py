@@ -7,7 +7,6 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-import pulumi
 import pytest
 from pulumi.runtime.config import CONFIG
 
@@ -15,6 +14,7 @@ from components.kubernetes import charts, sign_on
 from components.kubernetes.sign_on import DRUPAL_ADMINISTRATION, SignOn, SignOnArgs
 from components.settings import SettingsError
 from components.settings.sign_on import Ingress
+from tests.unit.destination import own_cluster
 from tests.unit.test_components import Made, Recorder, record
 from tests.unit.test_kubernetes_drupal import SITE
 from tests.unit.test_kubernetes_notebooks import parsed
@@ -218,8 +218,7 @@ def made() -> Iterator[Made]:
     ingress = Ingress.model_validate(GRAFANA)
 
     def build() -> dict[str, str]:
-        cluster = pulumi.CustomResource("a:b:Cluster", "cluster", {})
-        return SignOn("sign-on", SignOnArgs(settings=settings, ingress=ingress, cluster=cluster, kubeconfig="k")).urls
+        return SignOn("sign-on", SignOnArgs(settings=settings, ingress=ingress, destination=own_cluster())).urls
 
     before = CONFIG.set({"gaia:sign_on_secrets": json.dumps(keys["sign_on_secrets"])})
     yield record(build, Hidden())

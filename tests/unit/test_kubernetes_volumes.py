@@ -19,8 +19,10 @@ from components.kubernetes.notebooks import NOTEBOOKS
 from components.kubernetes.platform import controllers_credential
 from components.kubernetes.volumes import ShareVolume, ShareVolumeArgs, object_name
 from components.settings import SettingsError
-from components.settings.kubernetes import Chart, Kubernetes
+from components.settings.kubernetes import Kubernetes
+from components.settings.services import Chart
 from components.storage.shares import ShareGrant, ShareGrantArgs
+from tests.unit.destination import own_cluster
 from tests.unit.test_components import Made, Recorder, record
 from tests.unit.test_kubernetes_platform import CLUSTER
 
@@ -69,9 +71,7 @@ def installed(mounter: str = "fuse", values: dict[str, Any] | None = None) -> Ma
 
     def made() -> pulumi.Output[str]:
         args = ShareDriversArgs(
-            cluster=pulumi.ComponentResource("test:index:Cluster", "cluster"),
-            cluster_name="gaia-dev",
-            kubeconfig="kubeconfig",
+            destination=own_cluster(),
             charts=charts,
             cloud=ENTRY,
             credential=CREDENTIAL,
@@ -144,7 +144,7 @@ def claimed(mode: str) -> Made:
             data_provider=openstack.Provider("data"),
         )  # fmt: skip
         args = ShareVolumeArgs(
-            cluster=pulumi.ComponentResource("test:index:Cluster", "cluster"),
+            destination=own_cluster(),
             grant=ShareGrant("dr3", grant),
             namespace=NOTEBOOKS,
             mounter="kernel",

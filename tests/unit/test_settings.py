@@ -163,7 +163,8 @@ def test_a_mistake_is_named_with_what_is_expected(changes: dict[str, Any], said:
 
 def test_an_unknown_platform_is_told_with_those_that_are_known() -> None:
     for platform, said in (("kubernets", "kubernets"), (None, "not set")):
-        with pytest.raises(SettingsError, match=f"gaia:platform must be hadoop-yarn or kubernetes or data; is {said}"):
+        known = " or ".join(("hadoop-yarn", "kubernetes", "services", "data"))
+        with pytest.raises(SettingsError, match=f"gaia:platform must be {known}; is {said}"):
             settings.platform_of(config(platform=platform), "gaia-test", PLATFORMS)
 
 
