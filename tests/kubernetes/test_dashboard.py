@@ -19,7 +19,8 @@ def seen(cluster: Cluster, path: str, token: str = "") -> tuple[int, str]:
 
 
 def test_a_viewer_sees_pods_and_no_secret_and_who_has_no_token_sees_nothing(cluster: Cluster) -> None:
-    assert "Headlamp" in seen(cluster, "/")[1]
+    page = ("exec", "deployment/client", "--", "curl", "-s", "-m", "5", f"{SERVICE}/")
+    cluster.until(lambda said: "Headlamp" in said, *page)  # its node may have been rebooted before
     token = f"Authorization: Bearer {cluster.kubectl('create', 'token', VIEWER, '-n', NAME)}"
     status, pods = seen(cluster, "/clusters/main/api/v1/pods", token)
     assert status == 200
