@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pulumi
-from pulumi.runtime.config import CONFIG
+from pulumi.runtime.config import CONFIG, is_config_secret
 
 from components import platforms
 from components.settings import SettingsError
@@ -11,8 +11,10 @@ from components.settings import SettingsError
 
 def main() -> None:
     """Build the stack's platform. Wrong settings end it with one message that lists them all."""
+    config = CONFIG.get()
+    clear = {key for key in config if not is_config_secret(key)}
     try:
-        platform = platforms.build(pulumi.get_stack(), CONFIG.get())
+        platform = platforms.build(pulumi.get_stack(), config, clear)
     except SettingsError as wrong:
         raise pulumi.RunError(f"the stack's settings cannot work:\n{wrong}") from None
     for name, value in platform.exports.items():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -41,7 +41,10 @@ PLATFORMS: Mapping[str, Platform] = {
 }
 
 
-def build(stack: str, config: Mapping[str, str]) -> Built:
-    """Build a stack's platform by its config. Raises SettingsError with all that is wrong in it."""
+def build(stack: str, config: Mapping[str, str], clear: Container[str] = ()) -> Built:
+    """Build a stack's platform by its config, of which the keys in `clear` are not encrypted.
+
+    Raises SettingsError with all that is wrong in it.
+    """
     platform = PLATFORMS[settings.platform_of(config, stack, PLATFORMS)]
-    return platform.component(stack, settings.parse(config, stack, platform.settings))
+    return platform.component(stack, settings.parse(config, stack, platform.settings, clear))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
@@ -48,10 +48,11 @@ def platform_of(config: Mapping[str, str], stack: str, known: Mapping[str, objec
     return platform
 
 
-def parse(config: Mapping[str, str], stack: str, model: type[M]) -> M:
+def parse(config: Mapping[str, str], stack: str, model: type[M], clear: Container[str] = ()) -> M:
     """The typed settings of a stack from its config (full keys, such as `gaia:cloud`, to text).
 
-    Raises SettingsError with one line for each thing that is wrong: file, key, what is expected.
+    `clear`: those of them that stand in the stack's file as they are. Raises SettingsError with one line for each thing
+    that is wrong: file, key, what is expected.
     """
     given = _own(config)
     given.pop("platform", None)
@@ -61,6 +62,11 @@ def parse(config: Mapping[str, str], stack: str, model: type[M]) -> M:
         if key in given and len(given[key]) < least
     ]
     secret = SECRET_KEYS.keys() | SECRETS_OF.keys()
+    wrong += [
+        f"{key} stands in the file in clear, for everybody who reads it. Choose another: `{_how_to_set(key)}`"
+        for key in sorted(secret & given.keys())
+        if f"{PROJECT}:{key}" in clear
+    ]
     values = {key: _decode(text, model, key) for key, text in given.items() if key not in secret}
     # Pulumi.yaml declares every platform's keys, with an empty default: empty means not set
     values = {key: value for key, value in values.items() if value not in ("", {}, [])}
@@ -79,6 +85,11 @@ def parse(config: Mapping[str, str], stack: str, model: type[M]) -> M:
     return settings
 
 
+def _how_to_set(key: str, name: str = "NAME") -> str:
+    path, entry = ("--path ", f".{name}") if key in SECRETS_OF else ("", "")
+    return f"pulumi config set --secret {path}{PROJECT}:{key}{entry}"
+
+
 def _secrets_of(key: str, text: str, of: str, entries: Any) -> list[str]:
     """What is wrong with an object of secrets; none of them is shown."""
     try:
@@ -86,12 +97,11 @@ def _secrets_of(key: str, text: str, of: str, entries: Any) -> list[str]:
     except json.JSONDecodeError:
         found = None
     names = set(entries) if isinstance(entries, dict) else set()
-    how = f"pulumi config set --secret --path {PROJECT}:{key}"
     if not isinstance(found, dict):
-        return [f"{key} must have a secret for each entry of {of}: {how}.NAME"]
+        return [f"{key} must have a secret for each entry of {of}: {_how_to_set(key)}"]
     empty = [name for name, value in found.items() if not (isinstance(value, str) and value.strip())]
     return [
-        *(f"{key}.{name} is not set: {how}.{name}" for name in sorted(names - found.keys())),
+        *(f"{key}.{name} is not set: {_how_to_set(key, name)}" for name in sorted(names - found.keys())),
         *(f"{key}.{name} is of no entry of {of}" for name in sorted(found.keys() - names)),
         *(f"{key}.{name} must be a text that is not empty" for name in sorted(empty)),
     ]

@@ -197,6 +197,16 @@ def test_a_name_that_the_cloud_does_not_have_is_told_by_key_before_anything_is_m
     assert re.search(r"gaia:image\.name names the image 'Debian-99'", said.stdout)
 
 
+def test_a_secret_that_was_set_without_its_option_is_refused_before_anything_is_made(stack: Stack) -> None:
+    before = stack.file.read_text()
+    stack.pulumi("config", "set", "--plaintext", "gaia:notebook_password", "hunter2 and more")
+    said = stack.pulumi("preview", check=False)
+    stack.file.write_text(before)
+    assert said.returncode != 0
+    assert "gaia:notebook_password stands in the file in clear" in said.stdout
+    assert "hunter2" not in said.stdout
+
+
 # ---- an `up` that is cut off
 
 

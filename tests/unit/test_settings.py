@@ -218,6 +218,15 @@ def test_a_short_secret_is_refused_beside_all_else_and_not_shown() -> None:
     assert "hunter2" not in said
 
 
+def test_a_secret_that_stands_in_the_file_in_clear_is_refused_and_not_shown_again() -> None:
+    given = config(notebook_password="hunter2" * 2)
+    with pytest.raises(SettingsError) as said:
+        settings.parse(given, "gaia-test", Hadoop, clear=given.keys())
+    assert str(said.value).startswith("  Pulumi.gaia-test.yaml: gaia:notebook_password stands in the file in clear")
+    assert "`pulumi config set --secret gaia:notebook_password`" in str(said.value)
+    assert "hunter2" not in str(said.value)
+
+
 @pytest.mark.parametrize("file", sorted(ROOT.glob("Pulumi.gaia-*.yaml")), ids=lambda file: file.stem)
 def test_every_committed_stack_file_is_valid_or_lacks_only_what_is_not_ours_to_say(file: Path) -> None:
     values = yaml.safe_load(file.read_text())["config"]
