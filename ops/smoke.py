@@ -92,8 +92,13 @@ def picture(found: dict[str, Any], catalogue: str, png: Path) -> str:
 
 
 def smoke(stack: str, catalogue: str, png: Path) -> list[str]:
-    """The checks of a stack's platform; a line for the operator for each, with its seconds."""
+    """The checks of a stack's platform; a line for the operator for each, with its seconds.
+
+    Raises OpsError when one fails, or there is nothing to check: no notebook.
+    """
     found = outputs(stack)
+    if "notebook_password" not in found:
+        raise OpsError(f"{stack} has no notebook (or none yet), and nothing else that a smoke test knows of")
     checks: dict[str, Callable[[], str]]
     if "kubeconfig" in found:
         checks = {"notebook paragraph with a Spark of its own": lambda: picture(found, catalogue, png)}

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from ops import state
+from ops import smoke, state
 from ops.__main__ import parser
 from ops.cloud import OpsError
 from ops.command import pulumi
@@ -79,3 +79,12 @@ echo read
         with pytest.raises(OpsError, match=r"pulumi stack export failed: .*failed to load checkpoint"):
             pulumi("stack", "export", stack="gaia-test")
     assert set(calls.read_text().splitlines()) == {"stack export --stack gaia-test --non-interactive"}
+
+
+@pytest.mark.parametrize("found", [{}, {"kubeconfig": "of a stack of services"}])
+def test_a_stack_without_a_notebook_has_no_smoke_test_and_says_so(
+    found: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(smoke, "outputs", lambda _: found)
+    with pytest.raises(OpsError, match="gaia-data has no notebook"):
+        smoke.smoke("gaia-data", "/data", tmp_path / "sky.png")
