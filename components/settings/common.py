@@ -115,12 +115,27 @@ class Share(Model):
     mode: Literal["ro", "rw"] = "ro"
 
 
-class Deployment(Model):
-    """What every deployment says of itself."""
+class InProject(Model):
+    """What everything says of itself that is made in a project: a deployment, services beside one."""
 
     site: str = Field("", description="the cloud's own names and networks: an entry of components/settings/sites.yaml")
     name: Name | Literal[""] = Field("", description="what it is called in the cloud; the stack's name if not set")
     cloud: str = Field(min_length=1, description="entry of clouds.yaml for the deployment's project")
+
+    def conflicts(self) -> list[str]:
+        """What cannot be together, each beginning with its key."""
+        return []
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if wrong := self.conflicts():
+            raise ValueError("\n".join(wrong))
+        return self
+
+
+class Deployment(InProject):
+    """What every deployment says of itself."""
+
     data_cloud: str = Field(min_length=1, description="entry of clouds.yaml for the project that owns the shares")
     network: Network
     shares: tuple[Share, ...] = ()
@@ -128,12 +143,6 @@ class Deployment(Model):
     def conflicts(self) -> list[str]:
         """What cannot be together, each beginning with its key."""
         return _shares(self.shares)
-
-    @model_validator(mode="after")
-    def _consistent(self) -> Self:
-        if wrong := self.conflicts():
-            raise ValueError("\n".join(wrong))
-        return self
 
 
 def _shares(shares: Sequence[Share]) -> list[str]:

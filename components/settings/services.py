@@ -6,11 +6,12 @@ Those of the platform `services`, and what the platform `kubernetes` says of the
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field
 
-from components.settings.base import Model, Name
+from components.settings.base import Model
+from components.settings.common import InProject
 from components.settings.sign_on import OF_PLATFORM, Ingress, Providers
 from components.settings.sign_on import conflicts as sign_on_conflicts
 
@@ -105,20 +106,15 @@ class Services(Model):
         return frozenset(name for name in ("drupal", "dashboard") if getattr(self, name))
 
 
-class ServicesOfCluster(Services):
+class ServicesOfCluster(Services, InProject):
     """Settings of the platform `services`: on a cluster that another stack has made."""
 
-    site: str = Field("", description="the cloud's own names: an entry of components/settings/sites.yaml")
-    name: Name | Literal[""] = Field("", description="what it is called in the cloud; the stack's name if not set")
-    cloud: str = Field(min_length=1, description="entry of clouds.yaml for the cluster's project")
     cluster_name: str = Field(min_length=1, description="of the cluster, as Magnum calls it: of the other deployment")
 
-    @model_validator(mode="after")
-    def _consistent(self) -> Self:
+    def conflicts(self) -> list[str]:
+        """What cannot be together, each beginning with its key."""
         # what it guards may be the other stack's
-        wrong = list(sign_on_conflicts(self.sign_on, self.ingress, OF_PLATFORM))
+        wrong = [*super().conflicts(), *sign_on_conflicts(self.sign_on, self.ingress, OF_PLATFORM)]
         if not (self.installed or self.ingress):
             wrong.append("drupal, dashboard and ingress are not set: there is nothing to install")
-        if wrong:
-            raise ValueError("\n".join(wrong))
-        return self
+        return wrong
