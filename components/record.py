@@ -57,23 +57,30 @@ def holds(found: Iterable[str], package: str) -> bool:
     return any(urn.split("::")[2].split("$")[-1].startswith(package) for urn in found)
 
 
-def last(stack: str) -> Record | None:
-    """What the stack's state remembers; None for a stack that has made nothing yet."""
-    noted = stashed(resources(stack), NAME)
+def last(found: Mapping[str, Mapping[str, Any]]) -> Record | None:
+    """What a stack's state remembers, by its resources; None for a stack that has made nothing yet. Pure."""
+    noted = stashed(found, NAME)
     if noted is None:
         return None
     rebuild = {host: int(number) for host, number in noted["rebuild"].items()}
     return Record(**{**noted, "rebuild": rebuild})
 
 
-def noted(stack: str, name: str, provider: openstack.Provider, rebuild: dict[str, int] | None = None) -> Record:
+def noted(
+    stack: str,
+    name: str,
+    provider: openstack.Provider,
+    rebuild: dict[str, int] | None = None,
+    state: Mapping[str, Mapping[str, Any]] | None = None,
+) -> Record:
     """The record of a deployment called `name`, in the project that its provider leads to.
 
-    Raises SettingsError where the stack is not where, or what, it was made.
+    `state`: the stack's resources, from who has read them already. Raises SettingsError where the stack is not where,
+    or what, it was made.
     """
     project = project_of(provider)
     now = Record(name=name, project=project.name, project_id=project.id, rebuild=rebuild or {})
-    return check(stack, now, last(stack))
+    return check(stack, now, last(resources(stack) if state is None else state))
 
 
 def check(stack: str, now: Record, before: Record | None) -> Record:

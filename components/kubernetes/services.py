@@ -7,7 +7,7 @@ tells of the cluster is Magnum alone; no stack reads another's state.
 from __future__ import annotations
 
 import base64
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -65,8 +65,9 @@ class ServicesPlatform(pulumi.ComponentResource):
 
     def __init__(self, stack: str, settings: ServicesOfCluster) -> None:
         provider = cloud.Entry.find(stack, "cloud", settings.cloud).provider("deployment")
-        noted = record.noted(stack, settings.name or stack, provider)
-        found = reach(stack, settings, provider)
+        state = record.resources(stack)
+        noted = record.noted(stack, settings.name or stack, provider, state=state)
+        found = reach(stack, settings, provider, state)
         super().__init__("gaia:kubernetes:ServicesPlatform", stack, None, pulumi.ResourceOptions(providers=[provider]))
         child = pulumi.ResourceOptions(parent=self)
         noted.keep(child)
@@ -95,17 +96,19 @@ class Reached:
     kubeconfig: str
 
 
-def reach(stack: str, settings: ServicesOfCluster, provider: Any) -> Reached:
-    """Find the cluster that the settings name. Raises SettingsError when there is none, or another than before."""
+def reach(stack: str, settings: ServicesOfCluster, provider: Any, state: Mapping[str, Mapping[str, Any]]) -> Reached:
+    """Find the cluster that the settings name; `state`: what the stack has (`record.resources`).
+
+    Raises SettingsError when there is none, or another than before.
+    """
     lookup = cloud.Lookup(settings.cloud, provider)
     found = lookup.cluster("cluster_name", settings.cluster_name)
     if lookup.problems:
         raise SettingsError.of(stack, lookup.problems)
     now = Reached(id=str(found.id), kubeconfig=str(found.kubeconfig["raw_config"]))
-    resources = record.resources(stack)
-    noted = record.stashed(resources, CLUSTER)
+    noted = record.stashed(state, CLUSTER)
     before = Reached(**noted) if noted else None
-    if before and before.id != now.id and record.holds(resources, "kubernetes:"):
+    if before and before.id != now.id and record.holds(state, "kubernetes:"):
         raise SettingsError.of(
             stack,
             [

@@ -16,7 +16,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from components import cloud, record, settings
+from components import cloud, settings
 from components.kubernetes import services
 from components.kubernetes.destination import OWNER, Destination
 from components.kubernetes.services import CLUSTER, Reached, keep, reach
@@ -104,8 +104,7 @@ def found_as(monkeypatch: pytest.MonkeyPatch, cluster: Reached, state: dict[str,
     """What a stack with this state reaches, where Magnum has this cluster."""
     told = SimpleNamespace(id=cluster.id, kubeconfig={"raw_config": cluster.kubeconfig})
     monkeypatch.setattr(cloud.Lookup, "cluster", lambda *_: told)
-    monkeypatch.setattr(record, "resources", lambda _: state)
-    return reach(STACK, parsed(), None)
+    return reach(STACK, parsed(), None, state)
 
 
 def state(known: Reached) -> dict[str, dict[str, Any]]:
@@ -130,7 +129,7 @@ def test_a_cluster_that_is_not_there_is_told_by_its_key(monkeypatch: pytest.Monk
 
     monkeypatch.setattr("pulumi_openstack.containerinfra.get_cluster", refuse)
     with pytest.raises(SettingsError, match=r"cluster_name names the cluster 'gaia-dev', which .* No Cluster found"):
-        reach(STACK, parsed(), None)
+        reach(STACK, parsed(), None, {})
 
 
 def test_a_namespace_says_whose_it_is() -> None:
