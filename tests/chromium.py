@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 from selenium import webdriver
+from selenium.common.exceptions import StaleElementReferenceException, TimeoutException
 from selenium.webdriver.chrome.service import Service
+from selenium.webdriver.remote.webdriver import WebDriver
+from selenium.webdriver.support.wait import WebDriverWait
 
 from sandbox import prerequisites
 from sandbox.layout import Layout
@@ -49,3 +52,11 @@ def chromium(directory: Path, hosts: Mapping[str, str]) -> Iterator[webdriver.Ch
             yield browser
         finally:
             browser.quit()
+
+
+def until(browser: WebDriver, holds: Callable[[WebDriver], bool]) -> None:
+    """Wait: a form is sent before it is answered; so long the page is the old one, whose elements go away meanwhile."""
+    try:
+        WebDriverWait(browser, LIMIT, ignored_exceptions=[StaleElementReferenceException]).until(holds)
+    except TimeoutException as problem:
+        raise AssertionError(f"at {browser.current_url}:\n{browser.page_source[:2000]}") from problem

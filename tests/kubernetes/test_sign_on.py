@@ -222,13 +222,12 @@ def test_a_browser_shows_each_host_to_who_may_see_it(hosts: dict[str, str], host
         assert browser.current_url.startswith(f"{issuer(provider)}/")
         picture("anonymous")
         enter(browser, EVE)
-        assert "403" in browser.find_element(By.TAG_NAME, "body").text
+        chromium.until(browser, lambda page: "403" in page.find_element(By.TAG_NAME, "body").text)
         picture("refused")
     with chromium.chromium(tmp_path / "ada", hosts) as browser:
         browser.get(url + path)
         enter(browser, ADA)
-        assert browser.current_url == url + path
-        assert shown in browser.page_source
+        chromium.until(browser, lambda page: page.current_url == url + path and shown in page.page_source)
         picture("in")
         browser.get(f"{url}/oauth2/sign_out")
         browser.get(url + path)
