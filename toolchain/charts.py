@@ -42,7 +42,9 @@ KUBECONFORM = Module(
 )
 
 
-HEADLAMP = Module("kubernetes/headlamp", (), "", ())  # its chart alone: nothing of it is built
+# Of these the chart alone: nothing is built
+HEADLAMP = Module("kubernetes/headlamp", (), "", ())
+CERT_MANAGER = Module("kubernetes/cert-manager-chart", (), "", ())
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,7 @@ class Chart:
     module: str
     folder: str
     edits: tuple[Edit, ...] = ()
+    unversioned: bool = False  # its project writes the version there only where it publishes it: it is the module's
 
     @property
     def source(self) -> Path:
@@ -83,6 +86,13 @@ PACKED = (
         (Edit("templates/csidriver-crd.yaml", "storage.k8s.io/v1beta1", "storage.k8s.io/v1"),),
     ),
     Chart("headlamp", HEADLAMP, "github.com/kubernetes-sigs/headlamp", "charts/headlamp"),
+    Chart(
+        "cert-manager",
+        CERT_MANAGER,
+        "github.com/cert-manager/cert-manager",
+        "deploy/charts/cert-manager",
+        unversioned=True,
+    ),
     Chart("traefik", sign_on.TRAEFIK, "", "chart"),
 )
 
@@ -113,8 +123,10 @@ def pack(chart: Chart, target: Path) -> None:
     copy(chart.source, folder)
     for edit in chart.edits:
         change(chart, folder / edit.file, edit)
-    shell.run(f"pack {chart.name}", [nodes.PROGRAMS / "helm", "package", folder, "--destination", target])
-    wanted = f"{chart.name}-{VERSION_OF[chart.name]}.tgz"
+    version = VERSION_OF[chart.name]
+    words = ["--version", version, "--app-version", version] if chart.unversioned else []
+    shell.run(f"pack {chart.name}", [nodes.PROGRAMS / "helm", "package", folder, *words, "--destination", target])
+    wanted = f"{chart.name}-{version}.tgz"
     if not (target / wanted).exists():
         packed = ", ".join(sorted(file.name for file in target.iterdir()))
         raise shell.Problem(f"there is no {wanted} among {packed}: correct [packed_charts] of versions.toml")

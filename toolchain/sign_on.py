@@ -1,5 +1,5 @@
 """What the images of sign-on run, built from Go modules into `.tools/kubernetes`: the proxies, the ingress controller,
-and dex, which is the sandbox's identity providers."""
+cert-manager; dex and Pebble, which are the sandbox's identity providers and its authority for certificates."""
 
 from toolchain import golang, nodes
 from toolchain.golang import Module
@@ -24,9 +24,23 @@ TRAEFIK = Module(
     "10 minutes on 2 cores, and 3 GB of memory",
     ((TRAEFIK_PACKAGE, f"{TRAEFIK_MODULE}/pkg/version.Version", VERSION_OF["traefik"]),),
 )
+CERT_MANAGER_PACKAGE = "gaia/toolchain/kubernetes/cert-manager"
+CERT_MANAGER = Module(
+    "kubernetes/cert-manager",
+    (CERT_MANAGER_PACKAGE,),
+    "3 minutes on 2 cores",
+    (
+        (
+            CERT_MANAGER_PACKAGE,
+            "github.com/cert-manager/cert-manager/pkg/util.AppVersion",
+            f"v{VERSION_OF['cert_manager']}",
+        ),
+    ),
+)
+PEBBLE = Module("kubernetes/pebble", ("github.com/letsencrypt/pebble/v2/cmd/pebble",), "10 seconds on 2 cores", ())
 
 
 def provide() -> None:
     """Build what is missing or out of date. Raises shell.Problem."""
-    for module in (PROXY, DEX, TRAEFIK):
+    for module in (PROXY, DEX, TRAEFIK, CERT_MANAGER, PEBBLE):
         golang.provide(module, nodes.PROGRAMS)

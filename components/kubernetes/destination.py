@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -43,15 +44,23 @@ class Destination:
         )
 
     def namespace(
-        self, name: str, level: Literal["baseline", "restricted"], parent: pulumi.Resource
+        self,
+        name: str,
+        level: Literal["baseline", "restricted"],
+        parent: pulumi.Resource,
+        after: Sequence[pulumi.Resource] = (),
     ) -> kubernetes.core.v1.Namespace:
         """A namespace whose pods get no more than Pod Security's level lets them.
 
         It says whose it is: where another deployment's is there already, Kubernetes refuses to let it change hands.
+        `after`: what outlives it, since what is in it cannot go without.
         """
         labels = {"pod-security.kubernetes.io/enforce": level, OWNER: self.deployment}
+        options = self.inside(parent, waits_for_pods=True)
         return kubernetes.core.v1.Namespace(
-            name, metadata={"name": name, "labels": labels}, opts=self.inside(parent, waits_for_pods=True)
+            name,
+            metadata={"name": name, "labels": labels},
+            opts=pulumi.ResourceOptions.merge(options, pulumi.ResourceOptions(depends_on=[*after])),
         )
 
 

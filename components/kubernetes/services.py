@@ -17,6 +17,7 @@ import yaml
 
 from components import cloud, record
 from components.kubernetes import destination
+from components.kubernetes.certificates import CertManager, CertManagerArgs
 from components.kubernetes.dashboard import Headlamp, HeadlampArgs
 from components.kubernetes.destination import Destination
 from components.kubernetes.drupal import WebSite, WebSiteArgs
@@ -49,7 +50,12 @@ def install(
         controller = IngressControllerArgs(charts=settings.charts, ingress=settings.ingress, destination=place)
         exports["ingress_address"] = IngressController("ingress", controller, own).address
     if settings.ingress and settings.sign_on:
-        guard = SignOn("sign-on", SignOnArgs(settings=settings, ingress=settings.ingress, destination=place), own)
+        made: tuple[pulumi.Resource, ...] = ()
+        if settings.ingress.acme and settings.ingress.acme.cert_manager:
+            manager = CertManager("certificates", CertManagerArgs(charts=settings.charts, destination=place), own)
+            made = (manager.release,)
+        sign_on = SignOnArgs(settings=settings, ingress=settings.ingress, destination=place, after=made)
+        guard = SignOn("sign-on", sign_on, own)
         exports["service_urls"] = guard.urls
         if guard.certificate:
             exports["hosts_certificate"] = guard.certificate

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,10 +13,10 @@ import pulumi
 import pulumi_kubernetes as kubernetes
 import pulumi_random as random
 
-from components.kubernetes import dashboard, drupal, notebooks
+from components.kubernetes import certificates, dashboard, drupal, notebooks
+from components.kubernetes.certificates import AcmeIssuer, HostCertificate
 from components.kubernetes.charts import ReleaseArgs, checksum, release
 from components.kubernetes.destination import Destination
-from components.kubernetes.ingress import CERTIFICATE, HostCertificate
 from components.settings import PROJECT
 from components.settings.services import Services
 from components.settings.sign_on import PREFIX, Endpoints, Ingress, Provider
@@ -43,19 +43,21 @@ class Guarded:
 
 @dataclass(frozen=True, kw_only=True)
 class SignOnArgs:
-    """Providers and what they guard (`settings`), the way in, where the proxies are installed."""
+    """Providers and what they guard (`settings`), the way in, where the proxies are installed; `after`: what makes the
+    hosts' certificates, where the stack has installed it."""
 
     settings: Services
     ingress: Ingress
     destination: Destination
+    after: Sequence[pulumi.Resource] = ()
 
 
 class SignOn(pulumi.ComponentResource):
     """A release of proxies for each identity provider of the settings.
 
-    Children: the Namespace; unless the settings name a Secret with the hosts' certificate, a HostCertificate; for each
-    provider the secret of its cookies (RandomPassword), the Secret with that and the client's, the Release. Not managed
-    here: the ingress controller, what the providers know of this deployment.
+    Children: the Namespace; an AcmeIssuer, or a HostCertificate, or neither where the settings name a Secret with the
+    hosts' certificate; for each provider the secret of its cookies (RandomPassword), the Secret with that and the
+    client's, the Release. Not managed here: the ingress controller, what the providers know of this deployment.
     """
 
     urls: dict[str, str]
@@ -64,8 +66,10 @@ class SignOn(pulumi.ComponentResource):
     def __init__(self, name: str, args: SignOnArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("gaia:kubernetes:SignOn", name, None, opts)
         self._args = args
-        space = args.destination.namespace(NAMESPACE, "restricted", self)
-        if not args.ingress.tls_secret:
+        space = args.destination.namespace(NAMESPACE, "restricted", self, args.after)
+        if args.ingress.acme:
+            AcmeIssuer(args.ingress.acme, args.destination, space.metadata["name"], self, args.after)
+        elif not args.ingress.tls_secret:
             certificate = HostCertificate(args.ingress.domain, args.destination, space.metadata["name"], self)
             self.certificate = certificate.pem
         secrets = pulumi.Config(PROJECT).require_secret_object(CLIENT_SECRETS)
@@ -166,11 +170,17 @@ def values(settings: Services, ingress: Ingress, name: str, known: pulumi.Input[
             "endpoints": endpoints(provider).model_dump(by_alias=True, exclude_defaults=True),
         },
         "services": [service_values(provider, ingress, service, services[service]) for service in provider.guards],
-        "ingress": {
-            "className": ingress.class_name,
-            "tlsSecret": ingress.tls_secret or CERTIFICATE,
-            "annotations": dict(ingress.annotations),
-        },
+        "ingress": ingress_values(ingress),
+    }
+
+
+def ingress_values(ingress: Ingress) -> dict[str, Any]:
+    """What the chart is told of the way in: with ACME each host has a Secret of its own. Pure."""
+    acme = bool(ingress.acme)
+    return {
+        "className": ingress.class_name,
+        "tlsSecret": "" if acme else ingress.tls_secret or certificates.SIGNED,
+        "annotations": (certificates.ingress_annotations() if acme else {}) | ingress.annotations,
     }
 
 

@@ -50,6 +50,7 @@ class Charts(Model):
     drupal: OwnChart = OwnChart()
     oauth2_proxy: OwnChart = OwnChart()
     ingress: Chart
+    cert_manager: Chart
     headlamp: Chart
 
 

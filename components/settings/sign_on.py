@@ -39,7 +39,32 @@ def _guarded_way(url: str) -> str:
     return url
 
 
+def _email(address: str) -> str:
+    if not re.fullmatch(r"[^\s@,]+@[^\s@,]+", address):
+        raise ValueError(f"must be an e-mail address; is {address!r}")
+    return address
+
+
+def _server(url: str) -> str:
+    if not url.startswith("https://"):
+        raise ValueError(f"must be an https:// URL: who answers there signs for the hosts; is {url!r}")
+    return url
+
+
+def _certificate(pem: str) -> str:
+    from cryptography import x509  # a tenth of a second: only here
+
+    try:
+        x509.load_pem_x509_certificates(pem.encode())
+    except ValueError:
+        raise ValueError("must be a certificate in PEM, or several (-----BEGIN CERTIFICATE----- ...)") from None
+    return pem
+
+
 Domain = Annotated[str, AfterValidator(_domain)]
+EmailAddress = Annotated[str, AfterValidator(_email)]
+AcmeServer = Annotated[Url, AfterValidator(_server)]
+Certificate = Annotated[str, AfterValidator(_certificate)]
 ProviderUrl = Annotated[Url, AfterValidator(_guarded_way)]
 
 
@@ -51,6 +76,18 @@ class Service(Model):
     port: int = Field(80, ge=1, le=65535)
 
 
+class Acme(Model):
+    """Whose certificates the hosts get: an authority's that speaks ACME (RFC 8555), such as Let's Encrypt.
+
+    It asks each host for a proof, over http: names have to lead to the ingress controller, from everywhere.
+    """
+
+    email: EmailAddress = Field("", description="whom the authority may write to")
+    server: AcmeServer = Field("https://acme-v02.api.letsencrypt.org/directory", description="its directory")
+    ca: Certificate = Field("", description="PEM of who signs for the server, where systems know nobody")
+    cert_manager: bool = Field(True, description="false: the cluster has cert-manager already")
+
+
 class Ingress(Model):
     """How browsers reach the cluster's services: by hosts of `domain`, through the ingress controller of `class`."""
 
@@ -60,6 +97,7 @@ class Ingress(Model):
         "",
         description=f"a Secret of the namespace {PREFIX} with the hosts' certificate; unless set, the stack signs one",
     )
+    acme: Acme | None = Field(None, description="an authority signs the hosts' certificates; none unless set")
     controller: bool = Field(True, description="false: the cluster has one of this class already")
     annotations: Texts = Field({}, description="of each Ingress: for whoever makes certificates, or the controller")
     services: dict[Name, Service] = Field({}, description="further services that sign-on guards, by name")
@@ -70,6 +108,12 @@ class Ingress(Model):
         if taken := sorted(OF_PLATFORM & services.keys()):
             raise ValueError(f"must not have {', '.join(taken)}: the platform's own is known already")
         return services
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        if self.acme and self.tls_secret:
+            raise ValueError("acme and tls_secret are both set: certificates come one way or the other")
+        return self
 
 
 class Endpoints(Model):
@@ -92,17 +136,10 @@ class Provider(Model):
     hosts: dict[Name, Name] = Field({}, description="service -> first part of its host, where it is not its name")
     allowed_groups: tuple[str, ...] = Field((), description="one of them is needed; none: everybody whom it knows")
     email_domains: tuple[Domain, ...] = Field((), description="whose addresses get in; with emails: either is enough")
-    emails: tuple[str, ...] = Field((), description="people who get in, one by one")
+    emails: tuple[EmailAddress, ...] = Field((), description="people who get in, one by one")
     scopes: tuple[str, ...] = Field(("openid", "email", "profile"), min_length=1)
     groups_claim: str = Field("groups", min_length=1, description="which of a token's claims has the groups")
     endpoints: Endpoints = Endpoints()
-
-    @field_validator("emails")
-    @classmethod
-    def _addresses(cls, emails: tuple[str, ...]) -> tuple[str, ...]:
-        if wrong := [one for one in emails if not re.fullmatch(r"[^\s@,]+@[^\s@,]+", one)]:
-            raise ValueError(f"must be e-mail addresses; has {', '.join(map(repr, wrong))}")
-        return emails
 
     @field_validator("allowed_groups", "scopes")
     @classmethod
@@ -155,6 +192,8 @@ def conflicts(providers: Mapping[str, Provider], ingress: Ingress | None, platfo
     further = ingress.services if ingress else {}
     if providers and not ingress:
         yield "ingress is not set, without which nobody reaches what sign_on guards"
+    if ingress and ingress.acme and not providers:
+        yield "ingress.acme is set, but sign_on is not: there are no hosts"
     taken: dict[str, str] = {}
     for name, provider in providers.items():
         for service in provider.guards:

@@ -24,6 +24,14 @@ BASES = {
     APACHE: ("apache2", "ca-certificates", "libapache2-mod-php8.2", "php8.2-mysql"),
     MARIADB: ("mariadb-client", "mariadb-server-core"),
 }
+# Its images, and which of its programs each is: that the first argument says
+CERT_MANAGER = {
+    "acmesolver": "acmesolver",
+    "cainjector": "cainjector",
+    "controller": "controller",
+    "startupapicheck": "ctl",
+    "webhook": "webhook",
+}
 TINI = ["/usr/bin/tini", "--"]
 JAVA_HOME = "JAVA_HOME=/usr/lib/jvm/java-17-openjdk-amd64"
 
@@ -125,7 +133,15 @@ def _of_sign_on(version: Mapping[str, str]) -> tuple[ContainerImage, ...]:
         ContainerImage(f"quay.io/oauth2-proxy/oauth2-proxy:v{version['oauth2_proxy']}", program="/oauth2-proxy"),
         ContainerImage(f"ghcr.io/dexidp/dex:v{version['dex']}", program="/dex"),
         ContainerImage(f"docker.io/library/traefik:v{version['traefik']}", program="/traefik"),
+        *(_of_cert_manager(name, program, version["cert_manager"]) for name, program in CERT_MANAGER.items()),
+        ContainerImage(f"ghcr.io/letsencrypt/pebble:{version['pebble']}", program="/pebble"),
     )
+
+
+def _of_cert_manager(name: str, argument: str, version: str) -> ContainerImage:
+    program = "/cert-manager"
+    runs = {"Entrypoint": [program, argument], "User": "1000"}
+    return ContainerImage(f"quay.io/jetstack/cert-manager-{name}:v{version}", program=program, runs=runs)
 
 
 def repository(reference: str) -> str:

@@ -36,7 +36,7 @@ class ImageLayout:
         runs: dict[str, object] = dict(image.runs)
         if image.program:
             layers.append(self.layer({image.program.lstrip("/"): programs[image.name]}))
-            runs["Entrypoint"] = [image.program]
+            runs.setdefault("Entrypoint", [image.program])
         if image.command:
             runs["Cmd"] = image.command
         config = {

@@ -25,14 +25,15 @@ def named(kind: str, version: str, name: str, **content: Any) -> Object:
     return {"apiVersion": version, "kind": kind, "metadata": {"name": name}, **content}
 
 
-def server(name: str, image: str, args: list[str], ports: Mapping[int, int], path: str, **pod: Any) -> list[Object]:
-    """A Deployment of one pod, and a Service with its ports: the Service's -> the pod's. Ready when `path` answers."""
+def server(name: str, image: str, args: list[str], ports: Mapping[int, int], ready: Object, **pod: Any) -> list[Object]:
+    """A Deployment of one pod, and a Service with its ports: the Service's -> the pod's. `ready`: what has to answer
+    (httpGet), by default at the last of these ports."""
     labels = {"app": name}
     container = {
         "name": name,
         "image": image,
         "args": args,
-        "readinessProbe": {"httpGet": {"path": path, "port": max(ports.values())}, "periodSeconds": 1},
+        "readinessProbe": {"httpGet": {"port": max(ports.values()), **ready}, "periodSeconds": 1},
         "securityContext": RESTRICTED,
         "volumeMounts": [{"name": one["name"], "mountPath": f"/{one['name']}"} for one in pod.get("volumes", [])],
     }
@@ -51,7 +52,7 @@ def provider(name: str, clients: list[Object], people: Mapping[str, Object], pat
     told = {"issuer": issuer(name), "listen": f":{PROVIDER_PORT}", "clients": clients, "people": people, "paths": paths}
     files = named("ConfigMap", "v1", full, data={"dex.json": json.dumps(told)})
     volumes = [{"name": "dex-files", "configMap": {"name": full}}, TMP]
-    image, ready = f"ghcr.io/dexidp/dex:v{VERSION['dex']}", "/idp/healthz"
+    image, ready = f"ghcr.io/dexidp/dex:v{VERSION['dex']}", {"path": "/idp/healthz"}
     ports = {PROVIDER_PORT: PROVIDER_PORT}
     return [files, *server(full, image, ["/dex-files/dex.json"], ports, ready, volumes=volumes)]
 

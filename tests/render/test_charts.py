@@ -16,7 +16,9 @@ import pytest
 import yaml
 from pulumi.runtime import MockCallArgs
 
-from components import platforms
+from components import platforms, settings
+from components.kubernetes import certificates
+from components.settings.kubernetes import Kubernetes
 from tests.conftest import ROOT
 from tests.stack import committed
 from tests.unit.test_components import Recorder, record
@@ -162,6 +164,25 @@ def test_charts_with_the_programs_values_are_sound_and_make_what_the_server_take
         )
         assert "kind: " in manifests
         assert complaints(manifests) == []
+
+
+@pytest.mark.parametrize("place", OUT_OF_REACH)
+def test_cert_managers_chart_takes_what_it_is_told(place: str, tmp_path: Path) -> None:
+    """The publisher's own, of the version that production pins; no committed stack has it."""
+    [stack] = STACKS
+    chart = settings.parse(config(stack, place), stack, Kubernetes).charts.cert_manager
+    told = tmp_path / "values.json"
+    told.write_text(json.dumps(settings.laid_over(certificates.values(), chart.values)))
+    path = charts.CHARTS / f"{chart.name}-{chart.version}.tgz"
+    helm("lint", "--strict", path, "--values", told)
+    made = helm("template", certificates.NAME, path, "--values", told, "--namespace", certificates.NAME)
+    assert complaints(made) == []
+    found = [one for one in yaml.safe_load_all(made) if one]
+    own = {one["spec"]["names"]["kind"]: one for one in found if one["kind"] == "CustomResourceDefinition"}
+    assert {"Issuer", "Certificate"} <= own.keys()
+    kept = "helm.sh/resource-policy"
+    assert not [kind for kind, one in own.items() if kept in one["metadata"].get("annotations", {})], "destroy keeps it"
+    assert {one["metadata"].get("namespace", certificates.NAME) for one in found} == {certificates.NAME}
 
 
 def test_objects_that_the_program_makes_itself_are_what_the_server_takes(made: Made) -> None:

@@ -1,18 +1,14 @@
-"""The way in for browsers on Kubernetes: the controller, the certificate. (What comes of it: tests/kubernetes.)"""
+"""The way in for browsers on Kubernetes: the controller. (What comes of it: tests/kubernetes.)"""
 
 from __future__ import annotations
 
 from typing import Any
 
-import pulumi
 import pytest
 from pulumi_kubernetes.core.v1.outputs import LoadBalancerIngress, LoadBalancerStatus, ServiceStatus
 
 from components.kubernetes import ingress
-from components.kubernetes.ingress import HostCertificate
 from components.settings.sign_on import Ingress
-from tests.unit.destination import own_cluster
-from tests.unit.test_components import record
 
 GIVEN = Ingress.model_validate({"class": "public", "domain": "gaia-dev.example.org"})
 
@@ -36,15 +32,3 @@ def test_the_controller_is_told_its_class_and_asks_the_cloud_for_a_load_balancer
 def test_the_address_is_the_load_balancers_once_it_has_one(ways: Any, wanted: str) -> None:
     assert ingress.address(ServiceStatus(load_balancer=LoadBalancerStatus(ingress=ways))) == wanted
     assert ingress.address(None) == ""
-
-
-def test_a_certificate_is_for_every_host_of_the_domain_and_its_key_is_in_the_secret_alone() -> None:
-    def build() -> pulumi.Output[str]:
-        return HostCertificate(GIVEN.domain, own_cluster(), "sign-on", None).pem
-
-    made = record(build)
-    certificate = made["SelfSignedCert", ingress.CERTIFICATE]
-    assert certificate["dnsNames"] == ["gaia-dev.example.org", "*.gaia-dev.example.org"]
-    assert certificate["earlyRenewalHours"] < certificate["validityPeriodHours"]
-    secret = made["Secret", ingress.CERTIFICATE]
-    assert (secret["type"], secret["metadata"]["namespace"]) == ("kubernetes.io/tls", "sign-on")

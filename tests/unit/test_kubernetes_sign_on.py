@@ -49,7 +49,7 @@ def said(**keys: Any) -> list[str]:
         (given({"iris": {**IRIS, "issuer": "http://iam.example.org"}}), "sign_on.iris.issuer must be an https:// URL"),
         (given({"iris": {**IRIS, "issuer": "https://a b"}}), "sign_on.iris.issuer must be an http:// or https:// URL"),
         (given({"iris": {**IRIS, "issuer": "http://iam.svc.example.org"}}), "sign_on.iris.issuer must be an https://"),
-        (given({"iris": {**IRIS, "emails": ["ada"]}}), "sign_on.iris.emails must be e-mail addresses; has 'ada'"),
+        (given({"iris": {**IRIS, "emails": ["ada"]}}), "sign_on.iris.emails.0 must be an e-mail address; is 'ada'"),
         (given({"iris": {**IRIS, "allowed_groups": [""]}}), "sign_on.iris.allowed_groups has an entry that is empty"),
         (given({"iris": {**IRIS, "hosts": {"drupal": "x"}}}), "sign_on.iris hosts names drupal, which guards does not"),
         (given({"iris": {**IRIS, "guards": ["zeppelin"] * 2}}), "sign_on.iris guards names zeppelin twice"),

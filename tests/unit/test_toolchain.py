@@ -220,6 +220,8 @@ def test_plugin_versions_are_those_of_the_python_packages() -> None:
         ("sign_on", "oauth2_proxy", "oauth2-proxy", "github.com/oauth2-proxy/oauth2-proxy/v7"),
         ("sign_on", "dex", "dex", "github.com/dexidp/dex"),
         ("sign_on", "traefik", "traefik", "github.com/traefik/traefik/v3"),
+        ("sign_on", "cert_manager", "cert-manager", "github.com/cert-manager/cert-manager"),
+        ("sign_on", "pebble", "pebble", "github.com/letsencrypt/pebble/v2"),
         ("tools", "helm", "provider", "helm.sh/helm/v3"),
         ("tools", "kubeconform", "kubeconform", "github.com/yannh/kubeconform"),
     ],

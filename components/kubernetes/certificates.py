@@ -1,0 +1,165 @@
+"""Certificates of the hosts: from an authority that speaks ACME, by cert-manager, or signed by the stack itself.
+
+What cert-manager makes of an Ingress with `ingress_annotations` is not the program's: the Certificate, and the Secret
+that the Ingress names.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pulumi
+import pulumi_kubernetes as kubernetes
+import pulumi_tls as tls
+
+from components.kubernetes.charts import ReleaseArgs, release
+from components.kubernetes.destination import Destination
+from components.settings.services import Charts
+from components.settings.sign_on import Acme
+
+NAME = "cert-manager"  # of the release and its namespace
+ISSUER = "acme"
+ACCOUNT = "acme-account"  # the Secret with the key that the authority knows the stack by
+REGISTERED = "1m"  # within which the authority has to know us
+SIGNED = "hosts"  # the Secret with a certificate that the stack has signed
+VALID_HOURS = 365 * 24
+RENEWED_HOURS = 60 * 24  # before its end, by the next `up`
+
+
+@dataclass(frozen=True, kw_only=True)
+class CertManagerArgs:
+    """Its chart, where it is installed."""
+
+    charts: Charts
+    destination: Destination
+
+
+class CertManager(pulumi.ComponentResource):
+    """cert-manager, for the whole cluster.
+
+    Children: the Namespace, the Release. With it go its kinds (CustomResourceDefinition), and so what there is of them
+    in the cluster; Secrets with certificates stay.
+    """
+
+    release: pulumi.Resource
+
+    def __init__(self, name: str, args: CertManagerArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("gaia:kubernetes:CertManager", name, None, opts)
+        space = args.destination.namespace(NAME, "restricted", self)
+        self.release = release(
+            NAME,
+            ReleaseArgs(
+                chart=args.charts.cert_manager,
+                mirror=args.charts.mirror,
+                kubeconfig=args.destination.kubeconfig,
+                namespace=NAME,
+                values=values(),
+            ),
+            pulumi.ResourceOptions.merge(args.destination.inside(self), pulumi.ResourceOptions(depends_on=[space])),
+        )
+        self.register_outputs({})
+
+
+def values() -> dict[str, Any]:
+    """Values of cert-manager's chart. Pure."""
+    small = {"requests": {"cpu": "10m", "memory": "64Mi"}, "limits": {"memory": "256Mi"}}
+    return {
+        "crds": {"enabled": True, "keep": False},
+        "global": {"leaderElection": {"namespace": NAME}},  # the chart's is kube-system, where it would leave leases
+        "resources": small,
+        **{part: {"resources": small} for part in ("webhook", "cainjector", "startupapicheck")},
+    }
+
+
+class AcmeIssuer(pulumi.ComponentResource):
+    """The authority, as cert-manager knows it in a namespace.
+
+    Child: the Issuer, which is there when the authority knows the stack. Not managed here: the Secret with the
+    account's key, which cert-manager makes.
+    """
+
+    def __init__(
+        self,
+        acme: Acme,
+        destination: Destination,
+        namespace: pulumi.Input[str],
+        parent: pulumi.Resource,
+        after: Sequence[pulumi.Resource],
+    ) -> None:
+        super().__init__("gaia:kubernetes:AcmeIssuer", ISSUER, None, pulumi.ResourceOptions(parent=parent))
+        kubernetes.apiextensions.CustomResource(
+            ISSUER,
+            api_version="cert-manager.io/v1",
+            kind="Issuer",
+            metadata={
+                "name": ISSUER,
+                "namespace": namespace,
+                "annotations": {"pulumi.com/waitFor": "condition=Ready"},
+            },
+            spec=issuer(acme),
+            opts=pulumi.ResourceOptions.merge(
+                destination.inside(self),
+                pulumi.ResourceOptions(
+                    depends_on=[*after],
+                    custom_timeouts=pulumi.CustomTimeouts(create=REGISTERED, update=REGISTERED),
+                ),
+            ),
+        )
+        self.register_outputs({})
+
+
+def issuer(acme: Acme) -> dict[str, Any]:
+    """The spec of the Issuer. Pure."""
+    told: dict[str, Any] = {"server": acme.server, "privateKeySecretRef": {"name": ACCOUNT}}
+    if acme.email:
+        told["email"] = acme.email
+    if acme.ca:
+        told["caBundle"] = base64.b64encode(acme.ca.encode()).decode()
+    return {"acme": told | {"solvers": [{"http01": {"ingress": {}}}]}}
+
+
+def ingress_annotations() -> dict[str, str]:
+    """Of an Ingress whose hosts get a certificate in the Secret that it names. Pure."""
+    return {
+        "cert-manager.io/issuer": ISSUER,
+        # F5's controller answers nothing for a host without a certificate, not even the authority's question
+        "cert-manager.io/issue-temporary-certificate": "true",
+        # and lets no other Ingress have the same host
+        "acme.cert-manager.io/http01-edit-in-place": "true",
+    }
+
+
+class HostCertificate(pulumi.ComponentResource):
+    """A certificate for all hosts of a domain, signed by its own key: browsers ask whether it is to be trusted.
+
+    Children: PrivateKey, SelfSignedCert, Secret.
+    """
+
+    pem: pulumi.Output[str]
+
+    def __init__(self, domain: str, destination: Destination, namespace: pulumi.Input[str], parent: Any) -> None:
+        super().__init__("gaia:kubernetes:HostCertificate", SIGNED, None, pulumi.ResourceOptions(parent=parent))
+        child = pulumi.ResourceOptions(parent=self)
+        key = tls.PrivateKey(SIGNED, algorithm="ECDSA", ecdsa_curve="P256", opts=child)
+        made = tls.SelfSignedCert(
+            SIGNED,
+            private_key_pem=key.private_key_pem,
+            subject={"common_name": domain},
+            dns_names=[domain, f"*.{domain}"],
+            allowed_uses=["digital_signature", "key_encipherment", "server_auth"],
+            validity_period_hours=VALID_HOURS,
+            early_renewal_hours=RENEWED_HOURS,
+            opts=child,
+        )
+        kubernetes.core.v1.Secret(
+            SIGNED,
+            metadata={"name": SIGNED, "namespace": namespace},
+            type="kubernetes.io/tls",
+            string_data={"tls.crt": made.cert_pem, "tls.key": key.private_key_pem},
+            opts=destination.inside(self),
+        )
+        self.pem = made.cert_pem
+        self.register_outputs({})
