@@ -60,8 +60,24 @@ class Destination:
         return kubernetes.core.v1.Namespace(
             name,
             metadata={"name": name, "labels": labels},
-            opts=pulumi.ResourceOptions.merge(options, pulumi.ResourceOptions(depends_on=[*after])),
+            opts=pulumi.ResourceOptions.merge(
+                options, pulumi.ResourceOptions(depends_on=[*after], hooks=told(name, self.deployment))
+            ),
         )
+
+
+def told(namespace: str, deployment: str) -> pulumi.ResourceHookBinding:
+    """The hook of a namespace: where it is another deployment's, the program says what that means."""
+
+    def tell(failed: pulumi.ErrorHookArgs) -> bool:
+        if any(OWNER in error for error in failed.errors):
+            pulumi.log.error(
+                f"the namespace {namespace} is there already, and not of {deployment}: its label {OWNER} says whose it "
+                "is. A service is in one stack only: take it out of that stack's config or out of this one's"
+            )
+        return False  # no second try
+
+    return pulumi.ResourceHookBinding(on_error=[pulumi.ErrorHook(f"namespace-{namespace}", tell)])
 
 
 def provider(name: str, kubeconfig: pulumi.Input[str], opts: pulumi.ResourceOptions) -> kubernetes.Provider:

@@ -16,6 +16,8 @@ from tests.kubernetes.site import content, write
 from tests.leftovers import everything
 from tests.stack import Stack, committed
 
+UNDER_WAY = ("get", "secrets", "-n", NAME, "-l", "owner=helm,status=pending-install", "-o", "name")
+
 
 @pytest.fixture(scope="module")
 def second(cluster: Cluster, state_backend: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
@@ -31,7 +33,7 @@ def test_what_another_stack_has_on_the_cluster_is_not_taken_from_it(cluster: Clu
     before, pods = content(cluster), cluster.kubectl("get", "pods", "-n", NAME, "-o", "name")
     said = second.up(check=False)
     assert said.returncode != 0
-    assert "app.kubernetes.io/part-of" in said.stdout  # the label of which Kubernetes says that it is another's
+    assert f"the namespace {NAME} is there already, and not of {second.name}: its label" in said.stdout
     second.destroy()
     assert content(cluster) == before
     assert cluster.kubectl("get", "pods", "-n", NAME, "-o", "name") == pods
@@ -50,6 +52,9 @@ def test_a_web_site_lives_in_a_stack_of_its_own_and_goes_with_its_shares(
         cluster.kubectl("delete", "namespace", NAME)  # as the documentation says
         cluster.kubectl("delete", "pv", f"{cluster.stack.name}-drupal-files", f"{cluster.stack.name}-drupal-database")
         before = everything(node_cloud, CLOUD)
+        with second.going_up():  # and killed
+            cluster.until(lambda said: said.startswith("secret/"), *UNDER_WAY)
+        second.ops("recover")
         second.up()
         write(cluster, "its own")
         assert "its own" in content(cluster)["nodes"]

@@ -23,6 +23,7 @@ from components.kubernetes.services import CLUSTER, Reached, keep, reach
 from components.settings import SettingsError
 from components.settings.services import ServicesOfCluster
 from tests.unit.destination import own_cluster
+from tests.unit.test_components import Recorder
 from tests.unit.test_components import record as recorded
 from tests.unit.test_kubernetes_drupal import SITE
 
@@ -135,6 +136,25 @@ def test_a_cluster_that_is_not_there_is_told_by_its_key(monkeypatch: pytest.Monk
 def test_a_namespace_says_whose_it_is() -> None:
     made = recorded(lambda: own_cluster().namespace("drupal", "baseline", pulumi.ComponentResource("a:b:C", "c")))
     assert made["Namespace", "drupal"]["metadata"]["labels"][OWNER] == "gaia-dev"
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (f'conflict with "gaia-dev": .metadata.labels.{OWNER}', ["the namespace drupal is there already, and not of"]),
+        ("timed out", []),
+    ],
+)
+def test_that_a_namespace_is_another_deployments_is_told(
+    error: str, told: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    logged: list[str] = []
+    monkeypatch.setattr(pulumi.log, "error", logged.append)
+    recorder = Recorder()
+    recorded(lambda: own_cluster().namespace("drupal", "baseline", pulumi.ComponentResource("a:b:C", "c")), recorder)
+    failed = pulumi.ErrorHookArgs(urn="", id="", name="", type="", failed_operation="create", errors=[error])
+    assert recorder.hooks["namespace-drupal"](failed) is False
+    assert [line[: len(wanted)] for line, wanted in zip(logged, told, strict=True)] == told
 
 
 def test_what_is_on_another_stacks_cluster_is_deleted_one_by_one_and_never_with_it() -> None:
