@@ -15,6 +15,8 @@ import pulumi
 import pulumi_kubernetes as kubernetes
 import pulumi_tls as tls
 
+from components.kubernetes import trouble
+from components.kubernetes.access import TIMEOUT
 from components.kubernetes.charts import ReleaseArgs, release
 from components.kubernetes.destination import Destination
 from components.settings.services import Charts
@@ -105,6 +107,9 @@ class AcmeIssuer(pulumi.ComponentResource):
                 pulumi.ResourceOptions(
                     depends_on=[*after],
                     custom_timeouts=pulumi.CustomTimeouts(create=REGISTERED, update=REGISTERED),
+                    hooks=trouble.told(
+                        f"the authority {acme.server}", trouble_of_issuer, namespace, destination.kubeconfig
+                    ),
                 ),
             ),
         )
@@ -119,6 +124,16 @@ def issuer(acme: Acme) -> dict[str, Any]:
     if acme.ca:
         told["caBundle"] = base64.b64encode(acme.ca.encode()).decode()
     return {"acme": told | {"solvers": [{"http01": {"ingress": {}}}]}}
+
+
+def trouble_of_issuer(client: Any, namespace: str) -> list[str]:
+    """What cert-manager says of an Issuer that is not ready."""
+    from kubernetes.client import CustomObjectsApi
+
+    ask: Any = CustomObjectsApi(client).get_namespaced_custom_object
+    found = ask("cert-manager.io", "v1", namespace, "issuers", ISSUER, _request_timeout=TIMEOUT)
+    conditions = found.get("status", {}).get("conditions", [])
+    return [f"  {one['message']}" for one in conditions if one["type"] == "Ready" and one["status"] != "True"]
 
 
 def ingress_annotations() -> dict[str, str]:

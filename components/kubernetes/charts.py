@@ -74,7 +74,8 @@ def release(name: str, args: ReleaseArgs, opts: pulumi.ResourceOptions) -> kuber
         own = args.own or name
         source, values = Source(chart=f"./{OWN}/{own}", repository=None), {**values, "global": {"chart": digest(own)}}
     where = (name, args.namespace, args.kubeconfig)
-    hooks = pulumi.ResourceHookBinding.merge(rollout.unblocked(*where), trouble.told(*where))
+    told = trouble.told(f"release {name}", trouble.of_release, *where)
+    hooks = pulumi.ResourceHookBinding.merge(rollout.unblocked(*where), told)
     return kubernetes.helm.v3.Release(
         name,
         name=name,

@@ -1,14 +1,14 @@
-"""Why a release does not get ready: what its cluster says of its pods.
+"""Why what is installed on a cluster does not get ready: what the cluster says of it.
 
 Helm waits until its time is over, and says that. The pods know more: an image that is not there, a program that ends.
-`told` lets a failed `up` say it; `lines` is its words, without any request.
+`told` lets a failed `up` say it; `lines` is a release's words, without any request.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,34 +32,43 @@ class Evidence:
     logs: Mapping[tuple[str, str], str]
 
 
-def told(release: str, namespace: pulumi.Input[str], kubeconfig: pulumi.Input[str]) -> pulumi.ResourceHookBinding:
-    """The hook of a release: when it fails, the program says why its pods are not ready."""
-    known = pulumi.Output.all(namespace, kubeconfig)
+def told(what: str, look: Callable[..., list[str]], *where: pulumi.Input[str]) -> pulumi.ResourceHookBinding:
+    """The hook of a resource in a cluster: when it fails, the program says what `look` finds `where` it is.
+
+    `where` ends with the cluster's kubeconfig.
+    """
+    known = pulumi.Output.all(*where)
 
     async def tell(failed: pulumi.ErrorHookArgs) -> bool:
         if failed.failed_operation == "delete":
             return (
                 False  # where the cluster is being replaced, its kubeconfig is known only after everything is deleted
             )
-        where = await known.future()
-        if where and (said := await asyncio.to_thread(look, release, *where)):
+        place = await known.future()
+        if place and (said := await asyncio.to_thread(asked, look, *place)):
             # not with the resource: the log waits for its URN, which the engine gives when it is made
-            pulumi.log.error(f"release {release}:\n" + "\n".join(said))
+            pulumi.log.error(f"{what}:\n" + "\n".join(said))
         return False  # no second try
 
-    return pulumi.ResourceHookBinding(on_error=[pulumi.ErrorHook(f"trouble-{release}", tell)])
+    return pulumi.ResourceHookBinding(on_error=[pulumi.ErrorHook(f"trouble of {what}", tell)])
 
 
-def look(release: str, namespace: str, kubeconfig: str) -> list[str]:
-    """Lines about what is not ready, or about why the cluster cannot be asked; none where every pod is ready."""
+def asked(look: Callable[..., list[str]], *where: str) -> list[str]:
+    """What `look` finds, or why the cluster cannot be asked."""
     from kubernetes.client import ApiException
     from urllib3.exceptions import HTTPError
 
+    *place, kubeconfig = where
     try:
         with connect(kubeconfig) as client:
-            return lines(gathered(client, release, namespace))
+            return look(client, *place)
     except (ApiException, HTTPError) as problem:
-        return [f"  its cluster could not be asked for its pods: {problem}"]
+        return [f"  its cluster could not be asked: {problem}"]
+
+
+def of_release(client: Any, release: str, namespace: str) -> list[str]:
+    """Lines about what is not ready of a release; none where every pod is. Raises ApiException, urllib3's HTTPError."""
+    return lines(gathered(client, release, namespace))
 
 
 def gathered(client: Any, release: str, namespace: str) -> Evidence:

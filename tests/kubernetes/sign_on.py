@@ -25,7 +25,15 @@ def named(kind: str, version: str, name: str, **content: Any) -> Object:
     return {"apiVersion": version, "kind": kind, "metadata": {"name": name}, **content}
 
 
-def server(name: str, image: str, args: list[str], ports: Mapping[int, int], ready: Object, **pod: Any) -> list[Object]:
+def server(
+    name: str,
+    image: str,
+    args: list[str],
+    ports: Mapping[int, int],
+    ready: Object,
+    env: Mapping[str, str] | None = None,
+    **pod: Any,
+) -> list[Object]:
     """A Deployment of one pod, and a Service with its ports: the Service's -> the pod's. `ready`: what has to answer
     (httpGet), by default at the last of these ports."""
     labels = {"app": name}
@@ -33,6 +41,7 @@ def server(name: str, image: str, args: list[str], ports: Mapping[int, int], rea
         "name": name,
         "image": image,
         "args": args,
+        "env": [{"name": key, "value": value} for key, value in (env or {}).items()],
         "readinessProbe": {"httpGet": {"port": max(ports.values()), **ready}, "periodSeconds": 1},
         "securityContext": RESTRICTED,
         "volumeMounts": [{"name": one["name"], "mountPath": f"/{one['name']}"} for one in pod.get("volumes", [])],

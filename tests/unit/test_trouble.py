@@ -4,10 +4,13 @@ gives them so, and that `up` says it: tests/kubernetes/test_releases.py.)"""
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Literal
 
 import pulumi
 import pytest
+from urllib3.exceptions import HTTPError
 
 from components.kubernetes import rollout, trouble
 from components.kubernetes.trouble import Evidence, Object, lines
@@ -103,9 +106,27 @@ def test_a_workload_whose_pods_are_refused_says_why() -> None:
     ]
 
 
+@pytest.fixture
+def reached(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Which clusters were asked, by their kubeconfig; the client is a text."""
+    found: list[str] = []
+
+    @contextmanager
+    def connect(kubeconfig: str) -> Iterator[str]:
+        found.append(kubeconfig)
+        yield "client"
+
+    monkeypatch.setattr(trouble, "connect", connect)
+    return found
+
+
+def failed(operation: Literal["create", "delete"]) -> pulumi.ErrorHookArgs:
+    return pulumi.ErrorHookArgs(urn="", id="", name="web", type="", failed_operation=operation, errors=["timed out"])
+
+
 @pytest.mark.parametrize("found", [["  pod a is not ready"], []])
-def test_a_failed_release_says_it_once_and_is_not_tried_again(
-    found: list[str], monkeypatch: pytest.MonkeyPatch
+def test_what_failed_says_why_once_and_is_not_tried_again(
+    found: list[str], reached: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[Any] = []
     logged: list[str] = []
@@ -114,14 +135,20 @@ def test_a_failed_release_says_it_once_and_is_not_tried_again(
         asked.append(where)
         return found
 
-    monkeypatch.setattr(trouble, "look", look)
     monkeypatch.setattr(pulumi.log, "error", logged.append)
     recorder = Recorder()
-    record(lambda: trouble.told("web", "default", pulumi.Output.secret("a kubeconfig")), recorder)
-    failed = pulumi.ErrorHookArgs(urn="", id="", name="web", type="", failed_operation="create", errors=["timed out"])
-    assert asyncio.run(recorder.hooks["trouble-web"](failed)) is False
-    assert asked == [("web", "default", "a kubeconfig")]
+    record(lambda: trouble.told("release web", look, "web", "default", pulumi.Output.secret("a kubeconfig")), recorder)
+    assert asyncio.run(recorder.hooks["trouble of release web"](failed("create"))) is False
+    assert (asked, reached) == ([("client", "web", "default")], ["a kubeconfig"])
     assert logged == (["release web:\n  pod a is not ready"] if found else [])
+
+
+def test_a_cluster_that_does_not_answer_is_told_as_that(reached: list[str]) -> None:
+    def look(*_: str) -> list[str]:
+        raise HTTPError("connection refused")
+
+    assert trouble.asked(look, "web", "a kubeconfig") == ["  its cluster could not be asked: connection refused"]
+    assert reached == ["a kubeconfig"]
 
 
 def test_a_failed_deletion_does_not_wait_for_the_cluster_that_takes_the_place_of_this_one(
@@ -135,9 +162,9 @@ def test_a_failed_deletion_does_not_wait_for_the_cluster_that_takes_the_place_of
 
     monkeypatch.setattr(pulumi.Output, "all", lambda *_: Unknown())
     recorder = Recorder()
-    record(lambda: trouble.told("web", "default", "unknown"), recorder)
-    failed = pulumi.ErrorHookArgs(urn="", id="", name="web", type="", failed_operation="delete", errors=["timed out"])
-    assert asyncio.run(asyncio.wait_for(recorder.hooks["trouble-web"](failed), 5)) is False
+    record(lambda: trouble.told("release web", trouble.of_release, "unknown"), recorder)
+    tell = recorder.hooks["trouble of release web"]
+    assert asyncio.run(asyncio.wait_for(tell(failed("delete")), 5)) is False
 
 
 @pytest.mark.parametrize(
