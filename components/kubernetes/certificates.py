@@ -6,9 +6,12 @@ that the Ingress names.
 
 from __future__ import annotations
 
+import asyncio
 import base64
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any
 
 import pulumi
@@ -16,7 +19,7 @@ import pulumi_kubernetes as kubernetes
 import pulumi_tls as tls
 
 from components.kubernetes import trouble
-from components.kubernetes.access import TIMEOUT
+from components.kubernetes.access import TIMEOUT, connect
 from components.kubernetes.charts import ReleaseArgs, release
 from components.kubernetes.destination import Destination
 from components.settings.services import Charts
@@ -26,6 +29,7 @@ NAME = "cert-manager"  # of the release and its namespace
 ISSUER = "acme"
 ACCOUNT = "acme-account"  # the Secret with the key that the authority knows the stack by
 REGISTERED = "1m"  # within which the authority has to know us
+TAKEN_BACK, INTERVAL = 60, 0.5  # seconds within which cert-manager has to end what it asked for, and between two looks
 SIGNED = "hosts"  # the Secret with a certificate that the stack has signed
 VALID_HOURS = 365 * 24
 RENEWED_HOURS = 60 * 24  # before its end, by the next `up`
@@ -145,6 +149,52 @@ def ingress_annotations() -> dict[str, str]:
         # and lets no other Ingress have the same host
         "acme.cert-manager.io/http01-edit-in-place": "true",
     }
+
+
+def taken_back(
+    release: str, hosts: Sequence[str], namespace: pulumi.Input[str], kubeconfig: pulumi.Input[str]
+) -> pulumi.ResourceHookBinding:
+    """The hook of a release whose hosts want nothing of an authority: an update ends when they ask for nothing.
+
+    cert-manager keeps the Certificate of an Ingress that has wanted one. Where that waits for a proof, only
+    cert-manager can end it, and may be what the same `up` removes next: its kinds would wait for ever for what is left.
+    """
+    known = pulumi.Output.all(namespace, kubeconfig)
+
+    async def take_back(_: pulumi.ResourceHookArgs) -> None:
+        if (where := await known.future()) and (said := await asyncio.to_thread(clear, release, hosts, *where)):
+            pulumi.log.warn(f"release {release}: {said}")
+
+    return pulumi.ResourceHookBinding(after_update=[pulumi.ResourceHook(f"certificates of {release}", take_back)])
+
+
+def clear(release: str, hosts: Sequence[str], namespace: str, kubeconfig: str) -> str:
+    """Delete the Certificates of a release and wait until no Challenge is of its hosts; what went wrong, or nothing."""
+    from kubernetes.client import ApiException, CustomObjectsApi
+    from urllib3.exceptions import HTTPError
+
+    end = time.monotonic() + TAKEN_BACK
+    try:
+        with connect(kubeconfig) as client:
+            api: Any = CustomObjectsApi(client)
+            certificates = ("cert-manager.io", "v1", namespace, "certificates")
+            challenges = ("acme.cert-manager.io", "v1", namespace, "challenges")
+            own = f"app.kubernetes.io/instance={release}"
+            for one in api.list_namespaced_custom_object(*certificates, label_selector=own)["items"]:
+                api.delete_namespaced_custom_object(*certificates, one["metadata"]["name"])
+            while left := [
+                one["metadata"]["name"]
+                for one in api.list_namespaced_custom_object(*challenges)["items"]
+                if one["spec"]["dnsName"] in hosts
+            ]:
+                if time.monotonic() > end:
+                    return f"cert-manager does not end {', '.join(left)} (kubectl get challenges -n {namespace})"
+                time.sleep(INTERVAL)
+    except ApiException as problem:
+        return "" if problem.status == HTTPStatus.NOT_FOUND else str(problem)  # the cluster has no cert-manager
+    except HTTPError as problem:
+        return str(problem)
+    return ""
 
 
 class HostCertificate(pulumi.ComponentResource):

@@ -14,7 +14,7 @@ import pulumi_kubernetes as kubernetes
 import pulumi_random as random
 
 from components.kubernetes import certificates, dashboard, drupal, notebooks
-from components.kubernetes.certificates import AcmeIssuer, HostCertificate
+from components.kubernetes.certificates import AcmeIssuer, HostCertificate, taken_back
 from components.kubernetes.charts import ReleaseArgs, checksum, release
 from components.kubernetes.destination import Destination
 from components.settings import PROJECT
@@ -93,6 +93,9 @@ class SignOn(pulumi.ComponentResource):
         )
         # with the random cookie's secret in it: the client's cannot be looked for in it
         known = pulumi.Output.unsecret(pulumi.Output.all(client, cookie).apply(lambda both: checksum(*both)))
+        provider = args.settings.sign_on[name]
+        hosts = [host(provider, args.ingress, service) for service in provider.guards]
+        hooks = None if args.ingress.acme else taken_back(full, hosts, NAMESPACE, args.destination.kubeconfig)
         release(
             full,
             ReleaseArgs(
@@ -102,7 +105,7 @@ class SignOn(pulumi.ComponentResource):
                 namespace=NAMESPACE,
                 values=values(args.settings, args.ingress, name, known),
             ),
-            pulumi.ResourceOptions.merge(child, pulumi.ResourceOptions(depends_on=[space, secret])),
+            pulumi.ResourceOptions.merge(child, pulumi.ResourceOptions(depends_on=[space, secret], hooks=hooks)),
         )
 
 
@@ -125,13 +128,18 @@ def address(service: str, namespace: str, port: int = 80) -> str:
     return f"http://{service}.{namespace}.svc:{port}/"
 
 
+def host(provider: Provider, ingress: Ingress, service: str) -> str:
+    """By which a provider's people reach a service. Pure."""
+    return f"{provider.host(service)}.{ingress.domain}"
+
+
 def urls(providers: Mapping[str, Provider], ingress: Ingress) -> dict[str, str]:
     """Where browsers find each service: by its name, or NAME (PROVIDER) where several providers lead to it. Pure."""
-    ways = [(service, name, one.host(service)) for name, one in providers.items() for service in one.guards]
+    ways = [(service, name, host(one, ingress, service)) for name, one in providers.items() for service in one.guards]
     services = [service for service, _, _ in ways]
     return {
-        service if services.count(service) == 1 else f"{service} ({name})": f"https://{host}.{ingress.domain}/"
-        for service, name, host in ways
+        service if services.count(service) == 1 else f"{service} ({name})": f"https://{at}/"
+        for service, name, at in ways
     }
 
 
@@ -186,5 +194,5 @@ def ingress_values(ingress: Ingress) -> dict[str, Any]:
 
 def service_values(provider: Provider, ingress: Ingress, name: str, service: Guarded) -> dict[str, str]:
     """What the chart is told of a service. Pure."""
-    told = {"name": name, "host": f"{provider.host(name)}.{ingress.domain}", "upstream": service.upstream}
+    told = {"name": name, "host": host(provider, ingress, name), "upstream": service.upstream}
     return told | ({"guarded": service.paths} if service.paths else {})

@@ -193,6 +193,15 @@ def left(cluster: Cluster, *names: str) -> list[str]:
     return [one for one in found if any(name in one.partition("/")[2] for name in names)]
 
 
+def test_what_is_taken_out_of_the_config_goes_although_a_host_still_waits_for_its_certificate(place: Place) -> None:
+    wait_for_a_proof(place)
+    with another_way(place, None):
+        place.stack.up()
+        assert left(place.cluster, certificates.NAME) == []
+        assert "BEGIN CERTIFICATE" in place.stack.outputs()["hosts_certificate"]
+    place.stack.up()
+
+
 def test_destroy_leaves_nothing_although_a_host_still_waits_for_its_certificate(place: Place) -> None:
     wait_for_a_proof(place)
     place.stack.destroy()

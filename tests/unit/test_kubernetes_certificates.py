@@ -5,10 +5,12 @@ from __future__ import annotations
 
 import base64
 import json
+from contextlib import nullcontext
 from typing import Any
 
 import pulumi
 import pytest
+from kubernetes.client import ApiException
 from pulumi.runtime.config import CONFIG
 
 from components.kubernetes import certificates, services, sign_on
@@ -34,7 +36,7 @@ def test_a_certificate_is_for_every_host_of_the_domain_and_its_key_is_in_the_sec
     assert (secret["type"], secret["metadata"]["namespace"]) == ("kubernetes.io/tls", "sign-on")
 
 
-def made(**changed: Any) -> Made:
+def made(recorder: Hidden | None = None, **changed: Any) -> Made:
     """What is installed with ACME."""
     keys = given({"iris": IRIS}, ingress={**ACME, "controller": False, **changed})
     settings = parsed(**keys)
@@ -44,7 +46,7 @@ def made(**changed: Any) -> Made:
 
     before = CONFIG.set({"gaia:sign_on_secrets": json.dumps(keys["sign_on_secrets"])})
     try:
-        return record(build, Hidden())
+        return record(build, recorder or Hidden())
     finally:
         CONFIG.reset(before)
 
@@ -101,3 +103,62 @@ def test_acme_goes_with_sign_on_and_not_with_a_secret_of_somebody_else() -> None
     [both] = said(**given({"iris": IRIS}, ingress={**ACME, "tls_secret": "hosts"}))
     assert both.startswith("ingress acme and tls_secret are both set"), both
     assert said(ingress=ACME) == ["ingress.acme is set, but sign_on is not: there are no hosts"]
+
+
+# ---- what a release whose hosts want none any more takes back
+
+
+class Api:
+    """Kubernetes' client: a release's Certificate, and Challenges that go with it, or stay."""
+
+    def __init__(self, problem: int = 0, stays: bool = False) -> None:
+        self.problem, self.stays = problem, stays
+        self.certificates = {"sign-on-iris-web": "sign-on-iris", "sign-on-google-web": "sign-on-google"}
+        self.challenges = {"one": f"web.{DOMAIN}", "another's": "elsewhere.example.org"}
+
+    def list_namespaced_custom_object(self, *kind: str, label_selector: str = "") -> dict[str, Any]:
+        if self.problem:
+            raise ApiException(status=self.problem, reason="said so")
+        assert kind[2] == "sign-on"
+        if kind[3] == "challenges":
+            return {"items": [{"metadata": {"name": n}, "spec": {"dnsName": d}} for n, d in self.challenges.items()]}
+        wanted = label_selector.removeprefix("app.kubernetes.io/instance=")
+        return {"items": [{"metadata": {"name": name}} for name, of in self.certificates.items() if of == wanted]}
+
+    def delete_namespaced_custom_object(self, *kind: str) -> None:
+        del self.certificates[kind[4]]
+        if not self.stays:
+            del self.challenges["one"]
+
+
+def cleared(api: Api, monkeypatch: pytest.MonkeyPatch) -> str:
+    monkeypatch.setattr("kubernetes.client.CustomObjectsApi", lambda _: api)
+    monkeypatch.setattr(certificates, "connect", lambda _: nullcontext())
+    monkeypatch.setattr(certificates, "TAKEN_BACK", 0.01)
+    return certificates.clear("sign-on-iris", [f"web.{DOMAIN}"], "sign-on", "kubeconfig")
+
+
+def test_certificates_of_one_release_are_taken_back_and_what_waits_for_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert cleared(api := Api(), monkeypatch) == ""
+    assert list(api.certificates) == ["sign-on-google-web"]
+    assert list(api.challenges) == ["another's"]
+
+
+@pytest.mark.parametrize(
+    ("api", "told"),
+    [
+        (Api(problem=404), ""),  # the cluster has no cert-manager
+        (Api(problem=403), "said so"),
+        (Api(stays=True), "cert-manager does not end one (kubectl get challenges -n sign-on)"),
+    ],
+)
+def test_what_cannot_be_taken_back_is_told(api: Api, told: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert told in (said := cleared(api, monkeypatch))
+    assert bool(said) == bool(told)
+
+
+@pytest.mark.parametrize(("acme", "hooked"), [(None, True), ({}, False)])
+def test_releases_take_back_only_where_no_authority_is_set(acme: Any, hooked: bool) -> None:
+    recorder = Hidden()
+    made(recorder, acme=acme)
+    assert ("certificates of sign-on-iris" in recorder.hooks) == hooked
