@@ -240,12 +240,12 @@ def accounts(bundle: Bundle, changes: Changes) -> None:
 
 def fstab(mount: str, line: str) -> bool:
     """Make our line for this mount point the only one in fstab (an empty line removes it). Whether it changed."""
-    old = FSTAB.read_text(encoding="utf-8") if FSTAB.exists() else ""
-    kept = [row for row in old.splitlines() if row.startswith("#") or row.split()[1:2] != [mount]]
-    new = "\n".join([*kept, line] if line else kept) + "\n"
-    if new == old:
+    rows = FSTAB.read_text(encoding="utf-8").splitlines() if FSTAB.exists() else []
+    kept = [row for row in rows if row.startswith("#") or row.split()[1:2] != [mount]]
+    wanted = [line] if line else []
+    if [row for row in rows if row not in kept] == wanted:  # wherever it stands among others
         return False
-    write(FSTAB, new, 0o644, 0, 0)
+    write(FSTAB, "\n".join([*kept, *wanted]) + "\n", 0o644, 0, 0)
     run("systemctl", "daemon-reload")
     return True
 

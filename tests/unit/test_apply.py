@@ -334,6 +334,10 @@ def test_fstab_has_one_line_for_a_mount_and_none_for_a_removed_one(
     assert not apply.fstab("/data", "none /data fuse.ceph ro 0 0")
     assert apply.fstab("/data", "none /data fuse.ceph rw 0 0")
     assert table.read_text().count("/data") == 1
+    assert apply.fstab("/mnt", "LABEL=d /mnt btrfs defaults 0 0")
+    for mount, line in (("/data", "none /data fuse.ceph rw 0 0"), ("/mnt", "LABEL=d /mnt btrfs defaults 0 0")):
+        assert not apply.fstab(mount, line), "a share would be mounted anew by every push"
+    assert apply.fstab("/mnt", "")
     assert apply.fstab("/data", "")
     assert table.read_text() == "# ours\nUUID=1 / ext4 defaults 0 1\n"
 
