@@ -91,6 +91,8 @@ def _pending() -> list[tuple[str, str, str, str]]:
                 (kind, row.id, "PENDING_DELETE" if gone else row.provisioning_status, row.operating_status)
                 for gone, condition in ((True, owner.in_(going)), (False, pending & owner.not_in(going)))
                 for row in rows.filter(condition)
+                # one that goes since we looked is for the next time, together with what is in it
+                if gone or (kind, row.provisioning_status) != ("loadbalancers", "PENDING_DELETE")
             ]
         # a member that nobody looks after any more may not stay what it was called last
         unwatched = (
