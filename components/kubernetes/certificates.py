@@ -11,6 +11,7 @@ import base64
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from http import HTTPStatus
 from typing import Any
 
@@ -19,7 +20,7 @@ import pulumi_kubernetes as kubernetes
 import pulumi_tls as tls
 
 from components.kubernetes import trouble
-from components.kubernetes.access import TIMEOUT, connect
+from components.kubernetes.access import TIMEOUT
 from components.kubernetes.charts import ReleaseArgs, release
 from components.kubernetes.destination import Destination
 from components.settings.services import Charts
@@ -162,39 +163,44 @@ def taken_back(
     known = pulumi.Output.all(namespace, kubeconfig)
 
     async def take_back(_: pulumi.ResourceHookArgs) -> None:
-        if (where := await known.future()) and (said := await asyncio.to_thread(clear, release, hosts, *where)):
-            pulumi.log.warn(f"release {release}: {said}")
+        if where := await known.future():
+            said = await asyncio.to_thread(trouble.asked, partial(clear, release, hosts), *where)
+            if said:
+                pulumi.log.warn(f"release {release}:\n" + "\n".join(said))
 
     return pulumi.ResourceHookBinding(after_update=[pulumi.ResourceHook(f"certificates of {release}", take_back)])
 
 
-def clear(release: str, hosts: Sequence[str], namespace: str, kubeconfig: str) -> str:
-    """Delete the Certificates of a release and wait until no Challenge is of its hosts; what went wrong, or nothing."""
-    from kubernetes.client import ApiException, CustomObjectsApi
-    from urllib3.exceptions import HTTPError
+def clear(release: str, hosts: Sequence[str], client: Any, namespace: str) -> list[str]:
+    """Delete the Certificates of a release and wait until no Challenge is of its hosts; what is left, or nothing.
 
-    end = time.monotonic() + TAKEN_BACK
+    A cluster without cert-manager has none. Raises ApiException and urllib3's HTTPError.
+    """
+    from kubernetes.client import ApiException, CustomObjectsApi
+
+    api: Any = CustomObjectsApi(client)
+    certificates = ("cert-manager.io", "v1", namespace, "certificates")
+    challenges = ("acme.cert-manager.io", "v1", namespace, "challenges")
+    limit = {"_request_timeout": TIMEOUT}
+    own = f"app.kubernetes.io/instance={release}"
     try:
-        with connect(kubeconfig) as client:
-            api: Any = CustomObjectsApi(client)
-            certificates = ("cert-manager.io", "v1", namespace, "certificates")
-            challenges = ("acme.cert-manager.io", "v1", namespace, "challenges")
-            own = f"app.kubernetes.io/instance={release}"
-            for one in api.list_namespaced_custom_object(*certificates, label_selector=own)["items"]:
-                api.delete_namespaced_custom_object(*certificates, one["metadata"]["name"])
-            while left := [
-                one["metadata"]["name"]
-                for one in api.list_namespaced_custom_object(*challenges)["items"]
-                if one["spec"]["dnsName"] in hosts
-            ]:
-                if time.monotonic() > end:
-                    return f"cert-manager does not end {', '.join(left)} (kubectl get challenges -n {namespace})"
-                time.sleep(INTERVAL)
+        found = api.list_namespaced_custom_object(*certificates, label_selector=own, **limit)["items"]
     except ApiException as problem:
-        return "" if problem.status == HTTPStatus.NOT_FOUND else str(problem)  # the cluster has no cert-manager
-    except HTTPError as problem:
-        return str(problem)
-    return ""
+        if problem.status == HTTPStatus.NOT_FOUND:
+            return []
+        raise
+    for one in found:
+        api.delete_namespaced_custom_object(*certificates, one["metadata"]["name"], **limit)
+    end = time.monotonic() + TAKEN_BACK
+    while left := [
+        one["metadata"]["name"]
+        for one in api.list_namespaced_custom_object(*challenges, **limit)["items"]
+        if one["spec"]["dnsName"] in hosts
+    ]:
+        if time.monotonic() > end:
+            return [f"  cert-manager does not end {', '.join(left)} (kubectl get challenges -n {namespace})"]
+        time.sleep(INTERVAL)
+    return []
 
 
 class HostCertificate(pulumi.ComponentResource):

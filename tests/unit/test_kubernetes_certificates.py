@@ -6,6 +6,7 @@ from __future__ import annotations
 import base64
 import json
 from contextlib import nullcontext
+from functools import partial
 from typing import Any
 
 import pulumi
@@ -13,7 +14,7 @@ import pytest
 from kubernetes.client import ApiException
 from pulumi.runtime.config import CONFIG
 
-from components.kubernetes import certificates, services, sign_on
+from components.kubernetes import certificates, services, sign_on, trouble
 from components.kubernetes.certificates import HostCertificate
 from components.settings.sign_on import Acme
 from tests.unit.destination import own_cluster
@@ -116,7 +117,9 @@ class Api:
         self.certificates = {"sign-on-iris-web": "sign-on-iris", "sign-on-google-web": "sign-on-google"}
         self.challenges = {"one": f"web.{DOMAIN}", "another's": "elsewhere.example.org"}
 
-    def list_namespaced_custom_object(self, *kind: str, label_selector: str = "") -> dict[str, Any]:
+    def list_namespaced_custom_object(
+        self, *kind: str, label_selector: str = "", _request_timeout: Any
+    ) -> dict[str, Any]:
         if self.problem:
             raise ApiException(status=self.problem, reason="said so")
         assert kind[2] == "sign-on"
@@ -125,7 +128,7 @@ class Api:
         wanted = label_selector.removeprefix("app.kubernetes.io/instance=")
         return {"items": [{"metadata": {"name": name}} for name, of in self.certificates.items() if of == wanted]}
 
-    def delete_namespaced_custom_object(self, *kind: str) -> None:
+    def delete_namespaced_custom_object(self, *kind: str, _request_timeout: Any) -> None:
         del self.certificates[kind[4]]
         if not self.stays:
             del self.challenges["one"]
@@ -133,9 +136,10 @@ class Api:
 
 def cleared(api: Api, monkeypatch: pytest.MonkeyPatch) -> str:
     monkeypatch.setattr("kubernetes.client.CustomObjectsApi", lambda _: api)
-    monkeypatch.setattr(certificates, "connect", lambda _: nullcontext())
+    monkeypatch.setattr(trouble, "connect", lambda _: nullcontext())
     monkeypatch.setattr(certificates, "TAKEN_BACK", 0.01)
-    return certificates.clear("sign-on-iris", [f"web.{DOMAIN}"], "sign-on", "kubeconfig")
+    clear = partial(certificates.clear, "sign-on-iris", [f"web.{DOMAIN}"])
+    return "\n".join(trouble.asked(clear, "sign-on", "kubeconfig"))
 
 
 def test_certificates_of_one_release_are_taken_back_and_what_waits_for_them(monkeypatch: pytest.MonkeyPatch) -> None:
