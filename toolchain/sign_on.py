@@ -37,7 +37,7 @@ CERT_MANAGER = Module(
         ),
     ),
 )
-PEBBLE = Module("kubernetes/pebble", ("github.com/letsencrypt/pebble/v2/cmd/pebble",), "10 seconds on 2 cores", ())
+PEBBLE = Module("kubernetes/pebble", ("github.com/letsencrypt/pebble/v2/cmd/pebble",), "20 seconds on 2 cores", ())
 
 
 def provide() -> None:

@@ -1,5 +1,5 @@
 // cert-manager is every program of cert-manager: which one, the first argument says. They share most of their code, so
-// that one binary is a third of five.
+// that this one is a third of the largest three.
 package main
 
 import (
