@@ -8,7 +8,7 @@ from pathlib import Path
 
 import openstack.exceptions
 
-from ops import archives, catalogue, recover, smoke, state, sweep
+from ops import archives, catalogue, recover, smoke, state, status, sweep
 from ops.cloud import OpsError
 
 
@@ -41,6 +41,8 @@ def parser() -> argparse.ArgumentParser:
     sums = verbs.add_parser("archives", help="compare the archives' checksums with what their publishers state")
     sums.add_argument("-s", "--stack", required=True)
     sums.add_argument("--pin", action="store_true", help="write what they state into the stack's file")
+    hosts = verbs.add_parser("status", help="how the hosts are, as a table; ends with 1 when something is wrong")
+    hosts.add_argument("-s", "--stack", required=True)
     test = verbs.add_parser("smoke", help="run the Spark job over the catalogue and a notebook paragraph")
     test.add_argument("-s", "--stack", required=True)
     test.add_argument("--catalogue", default="/data/gaia/GDR3")
@@ -51,6 +53,7 @@ def parser() -> argparse.ArgumentParser:
 def main(argv: list[str]) -> int:
     """Carry out one verb; the exit status."""
     chosen = parser().parse_args(argv)
+    fine = True
     try:
         if chosen.verb == "state":
             lines = state.state(
@@ -65,6 +68,8 @@ def main(argv: list[str]) -> int:
             lines = sweep.sweep(chosen.stack, chosen.remove)
         elif chosen.verb == "archives":
             lines = archives.archives(chosen.stack, chosen.pin)
+        elif chosen.verb == "status":
+            lines, fine = status.status(chosen.stack)
         else:
             lines = smoke.smoke(chosen.stack, chosen.catalogue, chosen.png)
     except (OpsError, OSError, openstack.exceptions.SDKException) as problem:
@@ -74,7 +79,7 @@ def main(argv: list[str]) -> int:
         print(f"\nops {chosen.verb}: interrupted. The same command goes on from here.", file=sys.stderr)
         return 130
     print(*lines, sep="\n")
-    return 0
+    return 0 if fine else 1
 
 
 if __name__ == "__main__":

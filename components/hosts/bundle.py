@@ -1,7 +1,7 @@
 """What a host's configuration consists of: plain data, rendered by pure functions, pushed as one bundle.
 
-`components/on_host/apply.py` is the program that applies a bundle on the host. The names of the fields here are the
-keys that it reads.
+`components/on_host/host` is the program that applies a bundle on the host. The names of the fields here are the keys
+that it reads.
 """
 
 from __future__ import annotations

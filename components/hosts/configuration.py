@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
+import io
 import json
+import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import pulumi
@@ -22,16 +26,45 @@ ON_HOST = Path(__file__).parent.parent / "on_host"  # programs that run on hosts
 
 
 def pushed(source: Path, argument: Mapping[str, object]) -> str:
-    """What `python3 -` gets on standard input: the program as a text, which it is handed too, and its argument.
+    """What `python3 -` gets on standard input: a program of one file as a text, and the argument of its `main`.
 
     Nothing of it can be seen in the host's process list.
     """
     literals = (json.dumps(json.dumps(value, sort_keys=True)) for value in (source.read_text("utf-8"), argument))
     text, given = literals
     return (
-        f"import json, sys\nsource = json.loads({text})\nprogram = {{'__name__': 'pushed', 'SOURCE': source}}\n"
-        f"exec(compile(source, {source.name!r}, 'exec'), program)\nprogram['SOURCE'] = source\n"
+        f"import json, sys\nprogram = {{'__name__': 'pushed'}}\n"
+        f"exec(compile(json.loads({text}), {source.name!r}, 'exec'), program)\n"
         f"sys.exit(program['main'](json.loads({given})))\n"
+    )
+
+
+@cache
+def host_program() -> bytes:
+    """The program that lives on each host (`on_host/host`), as one file that Python runs; the same bytes each time."""
+    made, sources = io.BytesIO(), sorted((ON_HOST / "host").glob("*.py"))
+    with zipfile.ZipFile(made, "w") as archive:
+
+        def add(name: str, text: bytes) -> None:
+            archive.writestr(zipfile.ZipInfo(name), text, zipfile.ZIP_DEFLATED)
+
+        for source in sources:
+            add(f"host/{source.name}", source.read_bytes())
+        add("__main__.py", b"import sys\nfrom host.__main__ import main\nsys.exit(main(sys.argv))\n")
+    return made.getvalue()
+
+
+def applied(bundle: Bundle) -> str:
+    """What `python3 -` gets on standard input to apply a bundle: the host's program, which gets it the same way."""
+    given = json.dumps(json.dumps(json.dumps(bundle.as_dict(), sort_keys=True)))  # a text, to be handed on
+    return (
+        "import base64, json, subprocess, sys, tempfile\n"
+        f"program, bundle = base64.b64decode({base64.b64encode(host_program()).decode()!r}), json.loads({given})\n"
+        "with tempfile.NamedTemporaryFile(suffix='.pyz') as file:\n"
+        "    file.write(program)\n"
+        "    file.flush()\n"
+        "    done = subprocess.run([sys.executable, file.name, 'apply'], input=bundle, text=True, check=False)\n"
+        "sys.exit(done.returncode)\n"
     )
 
 
@@ -70,7 +103,7 @@ class Access:
 
 
 class Configuration(pulumi.ComponentResource):
-    """A host's configuration. Child: Command, which applies the bundle (`apply.py`) and reports what it changed.
+    """A host's configuration. Child: Command, which applies the bundle (`on_host/host`) and reports what it changed.
 
     Only a changed bundle makes the command run again, and the host then touches only what differs. A changed bundle
     replaces the command, the old one first: after a push that failed, the state has none, so that the next `up`
@@ -90,7 +123,7 @@ class Configuration(pulumi.ComponentResource):
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__("gaia:hosts:Configuration", name, None, opts)
-        stdin = secret(bundle.apply(lambda made: pushed(ON_HOST / "apply.py", made.as_dict())))
+        stdin = secret(bundle.apply(applied))
         self.command = command.remote.Command(
             name,
             connection=access.connection(),

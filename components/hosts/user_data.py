@@ -1,6 +1,6 @@
 """A host's user_data: only what it needs to be reachable, stable for its life. Pure.
 
-Everything else is pushed over SSH (`bundle.py`, `on_host/apply.py`), so that a changed setting never replaces a server.
+Everything else is pushed over SSH (`bundle.py`, `on_host/host`), so that a changed setting never replaces a server.
 Packages, disks and logins are in the bundle too: they change during a host's life.
 """
 

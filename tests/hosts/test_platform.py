@@ -31,7 +31,7 @@ from tests.stack import Committed
 
 STACK, BESIDE = "gaia-test", "gaia-prod"
 CLOUD, DATA_CLOUD = f"iris-{STACK}", "iris-gaia-data"
-CATALOGUE = "/data/gaia/GDR3"
+CATALOGUE, VOLUME = "/data/gaia/GDR3", "/mnt/cinder/data"
 # of this run alone: they are looked for in all processes of the machine, where another checkout's tests may run
 PASSWORD, ROTATED = (f"canary-{name}-{secrets.token_hex(8)}" for name in ("PASSWORD", "ROTATED"))
 WORKERS, NEW = ("worker01", "worker02", "worker03"), "worker04"  # as committed, and one more
@@ -309,6 +309,7 @@ def test_what_cannot_be_installed_leaves_the_hosts_as_they_were_and_is_pushed_ag
         assert done.returncode != 0
         assert "zeppelin: " in done.stdout
         assert said in done.stdout
+        assert "the host is again as it was before" in done.stdout
     for host in ("zeppelin", "worker01"):
         assert platform.ssh(host, "/opt/gaia/python/bin/python -c 'import numpy; print(1)'") == "1"
     assert platform.ssh("zeppelin", "systemctl is-active zeppelin") == "active"
@@ -348,6 +349,28 @@ def test_a_rebuilt_worker_still_has_its_hdfs_blocks_and_another_ones_unit_that_f
     assert platform.ssh("zeppelin", "sudo -u hdfs hdfs dfs -checksum /tmp/kept").split()[-1] == checksum
     platform.configure(smaller(platform))  # without the rebuild number: that rebuilds nothing
     stack.assert_unchanged()
+
+
+# ---- what dies, and what is stopped
+
+
+def test_what_dies_on_a_host_is_put_right_and_what_somebody_stopped_is_told(platform: Platform) -> None:
+    stopped = "nodemanager.service was stopped by somebody: systemctl start nodemanager.service"
+    platform.ssh("worker01", "sudo kill -9 $(pidof ceph-fuse); echo broken | sudo tee /etc/hosts")
+    platform.ssh("worker01", f"sudo umount --lazy {VOLUME}; sudo chmod 777 /etc/hadoop/conf/core-site.xml")
+    platform.ssh("worker02", "sudo systemctl stop nodemanager")
+    said = platform.stack.ops("status", check=False)
+    assert said.returncode == 1
+    assert [line for line in said.stdout.splitlines() if line.endswith(stopped)] == [f"worker02: {stopped}"]
+    look = f"ls {CATALOGUE}; getent hosts worker02 | wc -l; mountpoint -q {VOLUME} && echo volume"
+    assert platform.ssh("worker01", look).split() == ["gaia_source", "1", "volume"]
+    assert platform.ssh("worker01", "stat -c %a /etc/hadoop/conf/core-site.xml") == "644"
+    assert platform.ssh("worker02", "systemctl is-active nodemanager", check=False) == "inactive"
+    platform.ssh("worker02", "sudo systemctl start nodemanager")
+    told = platform.stack.ops("status").stdout.splitlines()
+    [line] = [line for line in told if line.startswith("worker01 ")]
+    assert " well " in line
+    assert re.search(r" \d+: \S", line), "nothing is said of what it has put right"
 
 
 # ---- reboots: nobody lends a hand

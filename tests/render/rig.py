@@ -17,7 +17,9 @@ import time
 from pathlib import Path
 from typing import Any
 
-from components.on_host import apply
+from components.on_host.host import apply
+from components.on_host.host.changes import Changes
+from components.on_host.host.units import accepts
 
 OVERLAID = ("/etc", "/opt", "/mnt", "/var", "/usr/local")
 LIMIT = 240  # seconds for a unit
@@ -47,7 +49,7 @@ def isolate(scratch: Path, hostname: str) -> None:
 
 def configure(bundle: dict[str, Any]) -> None:
     """The steps of the host program, but for disks, mounts, packages and systemd."""
-    changes = apply.Changes(Path("/var/changes.json"))
+    changes = Changes(Path("/var/changes.json"))
     for step in ("hosts_file", "accounts", "directories", "archives", "python_environment", "links", "files"):
         getattr(apply, step)(bundle, changes)
 
@@ -85,7 +87,7 @@ def run_units(units: list[dict[str, Any]], logs: Path) -> dict[str, dict[str, fl
     running = {unit["name"]: start(unit, logs / f"{unit['name']}.log") for unit in services}
     for unit in services:
         process, oneshot = running[unit["name"]], "Type=oneshot" in unit["content"]
-        while not (process.poll() == 0 if oneshot else all(map(apply.accepts, unit["ready"]))):
+        while not (process.poll() == 0 if oneshot else all(map(accepts, unit["ready"]))):
             if (process.poll() or 0) != 0 or time.monotonic() - begun > LIMIT:
                 raise SystemExit(f"{unit['name']} failed:\n" + (logs / f"{unit['name']}.log").read_text()[-6000:])
             time.sleep(0.2)

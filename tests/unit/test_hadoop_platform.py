@@ -84,9 +84,9 @@ def bundle(made: Made, host: str) -> dict[str, Any]:
     """The bundle that is pushed to a host."""
     stdin = made["Command", host]["stdin"]
     text = stdin["value"] if isinstance(stdin, dict) else stdin
-    literal = re.search(r"json\.loads\((.*)\)\)\)\n$", text)
+    literal = re.search(r", json\.loads\((.*)\)$", text, re.M)
     assert literal
-    found: dict[str, Any] = json.loads(json.loads(literal[1]))
+    found: dict[str, Any] = json.loads(json.loads(json.loads(literal[1])))
     return found
 
 

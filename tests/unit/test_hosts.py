@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import ast
+import io
+import json
 import re
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
+import pytest
 import yaml
 
-from components.hosts import ssh
-from components.hosts.configuration import ON_HOST, pushed
+from components.hosts import configuration, ssh
+from components.hosts.bundle import Bundle, File
+from components.hosts.configuration import ON_HOST, applied, host_program, pushed
 from components.hosts.user_data import METADATA_ADDRESS, user_data
 
 MADE = user_data(
@@ -20,7 +25,7 @@ MADE = user_data(
     host_key_private="-----BEGIN OPENSSH PRIVATE KEY-----\nabc\n",
     host_key_public="ssh-ed25519 BBBB\n",
 )
-APPLY, HEALTH = ON_HOST / "apply.py", ON_HOST / "health.py"
+PROGRAMS = (ON_HOST / "health.py", *(ON_HOST / "host").glob("*.py"))
 
 
 def test_user_data_is_a_cloud_config_with_the_pinned_host_key_and_one_login() -> None:
@@ -44,16 +49,36 @@ def test_user_data_knows_nothing_that_changes_during_a_hosts_life() -> None:
     assert not re.search("hadoop|spark|zeppelin|worker02|ceph", MADE)
 
 
-def test_the_pushed_program_is_run_with_its_own_text_and_its_argument(tmp_path: Path) -> None:
+def test_a_pushed_program_is_run_with_its_argument(tmp_path: Path) -> None:
     source = tmp_path / "told.py"
-    source.write_text("def main(given):\n    print(SOURCE.count('main'), given['a'], end='')\n    return 3\n")
+    source.write_text("def main(given):\n    print(given['a'], end='')\n    return 3\n")
     text = pushed(source, {"a": '"quoted"\n\\'})
     done = subprocess.run([sys.executable, "-"], input=text, text=True, capture_output=True, check=False)
-    assert (done.returncode, done.stdout, done.stderr) == (3, '2 "quoted"\n\\', "")
+    assert (done.returncode, done.stdout, done.stderr) == (3, '"quoted"\n\\', "")
+
+
+def test_a_bundle_reaches_the_hosts_program_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    echo = io.BytesIO()
+    with zipfile.ZipFile(echo, "w") as archive:
+        archive.writestr("__main__.py", "import sys\nprint(sys.argv[1:], sys.stdin.read(), end='')\nsys.exit(3)\n")
+    monkeypatch.setattr(configuration, "host_program", echo.getvalue)
+    bundle = Bundle(host="worker01", files=(File(path="/a", content='"quoted"\n\\ \U0001f30c'),))
+    done = subprocess.run([sys.executable, "-"], input=applied(bundle), text=True, capture_output=True, check=False)
+    assert (done.returncode, done.stderr) == (3, "")
+    assert done.stdout == f"['apply'] {json.dumps(bundle.as_dict(), sort_keys=True)}"
+
+
+def test_the_hosts_program_is_one_file_that_tells_its_verbs_and_is_the_same_each_time(tmp_path: Path) -> None:
+    (file := tmp_path / "host.pyz").write_bytes(host_program())
+    done = subprocess.run([sys.executable, "-I", file], text=True, capture_output=True, check=False)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("The verbs: apply")
+    host_program.cache_clear()
+    assert host_program() == file.read_bytes()
 
 
 def test_what_runs_on_a_host_needs_only_the_standard_library() -> None:
-    for source in (APPLY, HEALTH):
+    for source in PROGRAMS:
         tree = ast.parse(source.read_text())
         names = {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
         names |= {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}

@@ -15,8 +15,9 @@ from typing import Any
 import pytest
 
 from components.hosts.bundle import Archive, Bundle, CephMount, Disk, File, Link, PythonEnvironment, Unit
-from components.on_host import apply
-from components.on_host.apply import Changes, Failed
+from components.on_host.host import accounts, archives, boot, commands, disks, files, last, libraries, places
+from components.on_host.host.changes import Changes, switch
+from components.on_host.host.commands import Failed
 
 
 @pytest.fixture
@@ -57,19 +58,19 @@ def mine(path: Path, **more: Any) -> dict[str, Any]:
 
 def test_a_file_is_written_once_and_then_left_alone(tmp_path: Path, changes: Changes) -> None:
     bundle = mine(tmp_path / "etc" / "a.xml", content="x", mode="0640")
-    apply.files(bundle, changes)
+    files.files(bundle, changes)
     assert changes.lines == [f"wrote {tmp_path}/etc/a.xml"]
     assert (tmp_path / "etc" / "a.xml").stat().st_mode & 0o777 == 0o640
     again = Changes(tmp_path / "other.json")
-    apply.files(bundle, again)
+    files.files(bundle, again)
     assert again.lines == []
 
 
 def test_a_wrong_mode_is_mended(tmp_path: Path, changes: Changes) -> None:
     bundle = mine(tmp_path / "a", content="x", mode="0600")
-    apply.files(bundle, changes)
+    files.files(bundle, changes)
     (tmp_path / "a").chmod(0o644)
-    apply.files(bundle, changes)
+    files.files(bundle, changes)
     assert (tmp_path / "a").stat().st_mode & 0o777 == 0o600
 
 
@@ -95,7 +96,7 @@ def test_a_unit_watches_files_and_whole_directories_but_not_their_namesakes(chan
 def test_a_download_is_verified(served: tuple[Path, str], tmp_path: Path) -> None:
     root, url = served
     (root / "a.tgz").write_bytes(b"content")
-    apply.download(f"{url}/a.tgz", hashlib.sha512(b"content").hexdigest(), tmp_path / "a.tgz")
+    archives.download(f"{url}/a.tgz", hashlib.sha512(b"content").hexdigest(), tmp_path / "a.tgz")
     assert (tmp_path / "a.tgz").read_bytes() == b"content"
 
 
@@ -105,7 +106,7 @@ def test_a_download_with_another_checksum_is_refused_by_url_and_both_checksums(
     root, url = served
     (root / "a.tgz").write_bytes(b"tampered")
     with pytest.raises(Failed) as refused:
-        apply.download(f"{url}/a.tgz", "0" * 128, tmp_path / "a.tgz")
+        archives.download(f"{url}/a.tgz", "0" * 128, tmp_path / "a.tgz")
     said = str(refused.value)
     assert f"{url}/a.tgz" in said
     assert "0" * 128 in said
@@ -118,8 +119,8 @@ def test_a_download_that_is_not_there_is_tried_again_and_then_named(
     pauses: list[float] = []
     monkeypatch.setattr("time.sleep", pauses.append)
     with pytest.raises(Failed, match=r"could not be downloaded \(5 tries\): HTTP Error 404"):
-        apply.download(f"{served[1]}/none.tgz", "0" * 128, tmp_path / "x")
-    assert len(pauses) == apply.DOWNLOAD_TRIES - 1
+        archives.download(f"{served[1]}/none.tgz", "0" * 128, tmp_path / "x")
+    assert len(pauses) == archives.TRIES - 1
 
 
 class CutOff(http.server.BaseHTTPRequestHandler):
@@ -147,7 +148,7 @@ def test_a_download_that_ends_early_is_tried_again_and_not_called_tampering(
     thread.start()
     try:
         url = f"http://127.0.0.1:{server.server_port}/a.tgz"
-        apply.download(url, hashlib.sha512(b"content").hexdigest(), tmp_path / "a.tgz")
+        archives.download(url, hashlib.sha512(b"content").hexdigest(), tmp_path / "a.tgz")
     finally:
         server.shutdown()
         thread.join()
@@ -160,7 +161,7 @@ def an_archive(root: Path, url: str, directory: Path, version: str, keep: str = 
     """An archive of a tool in this version, served at the URL."""
     (directory / f"tool-{version}" / "bin").mkdir(parents=True)
     (directory / f"tool-{version}" / "bin" / f"run{version}").write_text(version)
-    apply.run("tar", "-czf", str(root / f"tool-{version}.tgz"), "-C", str(directory), f"tool-{version}")
+    commands.run("tar", "-czf", str(root / f"tool-{version}.tgz"), "-C", str(directory), f"tool-{version}")
     digest = hashlib.sha512((root / f"tool-{version}.tgz").read_bytes()).hexdigest()
     place = str(directory / "opt" / "tool")
     return Archive(
@@ -174,7 +175,7 @@ def test_an_archive_is_unpacked_without_its_top_directory_beside_the_one_in_use_
     place = tmp_path / "opt" / "tool"
     for version in ("1", "2"):
         archive = an_archive(*served, tmp_path, version)
-        apply.archives(Bundle(host="w", archives=(archive,)).as_dict(), changes)
+        archives.archives(Bundle(host="w", archives=(archive,)).as_dict(), changes)
         assert [path.name for path in (place / "bin").iterdir()] == [f"run{version}"]
     assert changes.touch([str(place)])
     assert sorted(tree.name[:6] for tree in (tmp_path / "opt" / ".gaia").iterdir()) == ["tool-1", "tool-2"]
@@ -184,9 +185,9 @@ def test_an_archive_that_cannot_be_had_leaves_the_one_in_use(
     served: tuple[Path, str], tmp_path: Path, changes: Changes
 ) -> None:
     first, second = (an_archive(*served, tmp_path, version) for version in ("1", "2"))
-    apply.archives(Bundle(host="w", archives=(first,)).as_dict(), changes)
+    archives.archives(Bundle(host="w", archives=(first,)).as_dict(), changes)
     with pytest.raises(Failed, match="has the SHA-512"):
-        apply.archives(Bundle(host="w", archives=(replace(second, sha512="0" * 128),)).as_dict(), changes)
+        archives.archives(Bundle(host="w", archives=(replace(second, sha512="0" * 128),)).as_dict(), changes)
     assert (tmp_path / "opt" / "tool" / "bin" / "run1").exists()
 
 
@@ -201,8 +202,8 @@ def test_an_archive_is_kept_for_others_and_only_what_is_in_use_or_was_last_stays
         archive = an_archive(*served, tmp_path, version, keep=str(store / f"tool-{version}.tgz"))
         bundle = Bundle(host="w", archives=(archive,)).as_dict()
         for _ in range(2):  # also after a push that changed nothing
-            apply.archives(bundle, changes)
-            manifest = {"trees": apply.sweep(bundle, manifest)}
+            archives.archives(bundle, changes)
+            manifest = {"trees": last.sweep(bundle, manifest)}
     assert [file.name for file in store.iterdir()] == ["tool-3.tgz"]
     assert sorted(tree.name[:6] for tree in (tmp_path / "opt" / ".gaia").iterdir()) == ["tool-2", "tool-3"]
 
@@ -210,9 +211,9 @@ def test_an_archive_is_kept_for_others_and_only_what_is_in_use_or_was_last_stays
 def test_what_an_older_program_unpacked_in_place_gives_way_to_a_link(tmp_path: Path) -> None:
     (tmp_path / "tool" / "bin").mkdir(parents=True)
     (tmp_path / "fresh").mkdir()
-    assert apply.switch(tmp_path / "tool", tmp_path / "fresh")
+    assert switch(tmp_path / "tool", tmp_path / "fresh")
     assert (tmp_path / "tool").readlink() == tmp_path / "fresh"
-    assert not apply.switch(tmp_path / "tool", tmp_path / "fresh")
+    assert not switch(tmp_path / "tool", tmp_path / "fresh")
 
 
 def test_an_environment_that_cannot_be_made_leaves_the_one_in_use(
@@ -226,24 +227,24 @@ def test_an_environment_that_cannot_be_made_leaves_the_one_in_use(
     def refuse(*argv: str, **_: Any) -> str:
         raise Failed(f"{argv[0]} failed")
 
-    monkeypatch.setattr(apply, "run", refuse)
+    monkeypatch.setattr(libraries, "run", refuse)
     wanted = PythonEnvironment(path=str(path), requirements=("no-such-library",), uv="1")
     with pytest.raises(Failed):
-        apply.python_environment(Bundle(host="w", python=wanted).as_dict(), changes)
+        libraries.python_environment(Bundle(host="w", python=wanted).as_dict(), changes)
     assert path.readlink() == used
 
 
 def test_a_disk_that_cannot_be_read_is_not_taken_for_a_blank_one(tmp_path: Path) -> None:
     with pytest.raises(Failed, match="cannot be read, so nobody knows what is on it"):
-        apply.blank(tmp_path)  # a directory: opening it fails as a broken disk does
+        disks.blank(tmp_path)  # a directory: opening it fails as a broken disk does
 
 
 def test_a_zeroed_disk_is_blank_and_one_with_a_file_system_is_not(tmp_path: Path) -> None:
     disk = tmp_path / "disk"
     disk.write_bytes(bytes(4 << 20))
-    assert apply.blank(disk)
-    apply.run("mkfs.ext4", "-q", str(disk))
-    assert not apply.blank(disk)
+    assert disks.blank(disk)
+    commands.run("mkfs.ext4", "-q", str(disk))
+    assert not disks.blank(disk)
 
 
 def test_a_disk_that_was_mounted_before_is_never_formatted_again(
@@ -253,46 +254,42 @@ def test_a_disk_that_was_mounted_before_is_never_formatted_again(
     device.write_bytes(bytes(4 << 20))
     (tmp_path / "fstab").write_text(f"{device} /mnt/cinder/data btrfs defaults,noauto 0 0\n")
     for name, path in (("BY_ID", tmp_path), ("FSTAB", tmp_path / "fstab")):
-        monkeypatch.setattr(apply, name, path)
+        monkeypatch.setattr(places, name, path)
     disk = Disk(volume_id="c4791f43-a915-4746-9d2a-0123456789ab", size_gib=1, mount="/mnt/cinder/data")
     with pytest.raises(Failed, match="no file system is found on it: look at it; nothing was formatted"):
-        apply.disks(Bundle(host="w", disks=(disk,)).as_dict(), changes)
+        disks.disks(Bundle(host="w", disks=(disk,)).as_dict(), changes)
     assert device.read_bytes() == bytes(4 << 20)
 
 
 def test_a_volume_is_found_by_the_names_of_virtio_and_of_virtio_scsi(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(apply, "BY_ID", tmp_path)
+    monkeypatch.setattr(places, "BY_ID", tmp_path)
     volume = "c4791f43-a915-4746-9d2a-0123456789ab"
     disk = {"volume_id": volume, "mount": "/mnt"}
-    monkeypatch.setattr(apply, "DISK_WAIT", 0)
     with pytest.raises(Failed, match="did not appear"):
-        apply.find_device(disk)
+        disks.find_device(disk, wait=0)
     for name in (f"scsi-0QEMU_QEMU_HARDDISK_{volume}", "virtio-c4791f43-a915-4746-9"):
         (tmp_path / name).touch()
-        assert apply.find_device(disk) == tmp_path / name
+        assert disks.find_device(disk) == tmp_path / name
     assert len("c4791f43-a915-4746-9") == 20
 
 
-def test_a_device_that_does_not_grow_with_its_volume_is_named_with_both_sizes(
-    tmp_path: Path, changes: Changes, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(apply, "DISK_WAIT", 0)
+def test_a_device_that_does_not_grow_with_its_volume_is_named_with_both_sizes(tmp_path: Path, changes: Changes) -> None:
     device = tmp_path / "device"
     device.write_bytes(bytes(16))
     with pytest.raises(Failed, match=r"has 20 GiB in Cinder, but its device .* still shows 0 GiB"):
-        apply.grow(device, {"mount": "/mnt", "size_gib": 20, "filesystem": "btrfs"}, changes)
+        disks.grow(device, {"mount": "/mnt", "size_gib": 20, "filesystem": "btrfs"}, changes, wait=0)
 
 
 def test_a_command_that_does_not_end_is_ended_and_named() -> None:
     with pytest.raises(Failed, match=r"(?s)sh -c .* did not end within 0 s:.*begun"):
-        apply.run("sh", "-c", "echo begun; exec sleep 60", limit=0.3)
+        commands.run("sh", "-c", "echo begun; exec sleep 60", limit=0.3)
 
 
 def test_a_run_that_does_not_end_is_ended_wherever_it_is() -> None:
-    with pytest.raises(Failed, match="not done within 1 s"), apply.within(1):
-        apply.run("sleep", "60")
+    with pytest.raises(Failed, match="not done within 1 s"), commands.within(1):
+        commands.run("sleep", "60")
 
 
 def test_a_boot_leaves_all_to_a_push_that_is_at_work(
@@ -300,26 +297,26 @@ def test_a_boot_leaves_all_to_a_push_that_is_at_work(
 ) -> None:
     (tmp_path / "boot.json").write_text(json.dumps({"hosts_file": [], "disks": [], "units": [], "ceph_mounts": []}))
     for name, path in (("BOOT", "boot.json"), ("LOCK", "lock"), ("HOSTS", "hosts"), ("RUN", "")):
-        monkeypatch.setattr(apply, name, tmp_path / path)
-    monkeypatch.setattr(apply, "CLOUD_INIT", tmp_path / "none" / "cfg")
-    with apply.exclusive():
-        assert apply.booted("volumes") == 0
+        monkeypatch.setattr(places, name, tmp_path / path)
+    monkeypatch.setattr(places, "CLOUD_INIT", tmp_path / "none" / "cfg")
+    with commands.exclusive():
+        assert boot.booted("volumes") == 0
     assert "a bundle is being applied" in capsys.readouterr().out
     assert not (tmp_path / "hosts").exists()
     if os.geteuid() == 0:
-        assert apply.booted("volumes") == 0
+        assert boot.booted("volumes") == 0
         assert "localhost" in (tmp_path / "hosts").read_text()
 
 
 def test_the_processes_of_a_user_are_found() -> None:
-    assert os.getpid() in apply.processes_of(os.getuid())
-    assert apply.processes_of(59_998) == []
+    assert os.getpid() in accounts.processes_of(os.getuid())
+    assert accounts.processes_of(59_998) == []
 
 
 def test_a_link_is_moved_to_its_new_target(tmp_path: Path, changes: Changes) -> None:
     for target in ("/opt/hadoop-3.4", "/opt/hadoop-3.5"):
         bundle = Bundle(host="w", links=(Link(path=str(tmp_path / "hadoop"), target=target),)).as_dict()
-        apply.links(bundle, changes)
+        files.links(bundle, changes)
         assert str((tmp_path / "hadoop").readlink()) == target
 
 
@@ -328,24 +325,24 @@ def test_fstab_has_one_line_for_a_mount_and_none_for_a_removed_one(
 ) -> None:
     table = tmp_path / "fstab"
     table.write_text("# ours\nUUID=1 / ext4 defaults 0 1\n")
-    monkeypatch.setattr(apply, "FSTAB", table)
-    monkeypatch.setattr(apply, "run", lambda *_: "")
-    assert apply.fstab("/data", "none /data fuse.ceph ro 0 0")
-    assert not apply.fstab("/data", "none /data fuse.ceph ro 0 0")
-    assert apply.fstab("/data", "none /data fuse.ceph rw 0 0")
+    monkeypatch.setattr(places, "FSTAB", table)
+    monkeypatch.setattr(disks, "run", lambda *_: "")
+    assert disks.fstab("/data", "none /data fuse.ceph ro 0 0")
+    assert not disks.fstab("/data", "none /data fuse.ceph ro 0 0")
+    assert disks.fstab("/data", "none /data fuse.ceph rw 0 0")
     assert table.read_text().count("/data") == 1
-    assert apply.fstab("/mnt", "LABEL=d /mnt btrfs defaults 0 0")
+    assert disks.fstab("/mnt", "LABEL=d /mnt btrfs defaults 0 0")
     for mount, line in (("/data", "none /data fuse.ceph rw 0 0"), ("/mnt", "LABEL=d /mnt btrfs defaults 0 0")):
-        assert not apply.fstab(mount, line), "a share would be mounted anew by every push"
-    assert apply.fstab("/mnt", "")
-    assert apply.fstab("/data", "")
+        assert not disks.fstab(mount, line), "a share would be mounted anew by every push"
+    assert disks.fstab("/mnt", "")
+    assert disks.fstab("/data", "")
     assert table.read_text() == "# ours\nUUID=1 / ext4 defaults 0 1\n"
 
 
 def test_the_manifest_lists_what_a_later_bundle_may_have_to_remove() -> None:
     share = CephMount(mount="/data", monitors="m:6789", path="/v", identity="gaia_ro", key="k")
     bundle = Bundle(host="w", units=(Unit(name="a.service", content=""),), ceph_mounts=(share,)).as_dict()
-    listed = apply.manifest(bundle)
+    listed = last.manifest(bundle)
     assert listed["units"] == ["a.service"]
     assert listed["shares"] == ["/data"]
     assert "k" not in str(listed["identities"])
@@ -353,4 +350,4 @@ def test_the_manifest_lists_what_a_later_bundle_may_have_to_remove() -> None:
 
 def test_a_command_that_fails_says_which_and_shows_the_end_of_what_it_printed() -> None:
     with pytest.raises(Failed, match=r"(?s)sh -c .*ended with status 3:.*the last line"):
-        apply.run("sh", "-c", "echo the last line; exit 3")
+        commands.run("sh", "-c", "echo the last line; exit 3")

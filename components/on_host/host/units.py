@@ -1,0 +1,68 @@
+"""systemd units: installed, started, restarted where something changed for them."""
+
+from __future__ import annotations
+
+import socket
+import time
+from pathlib import Path
+
+from . import places
+from .changes import Bundle, Changes, write
+from .commands import Failed, output, run, succeeds, tail
+
+WAIT = 240  # seconds until a unit works
+
+
+def units(bundle: Bundle, changes: Changes) -> None:
+    """Install, enable and start the units; restart just those that something changed for; wait until they work."""
+    for unit in bundle["units"]:
+        if write(unit_path(unit), unit["content"], 0o644, 0, 0):
+            changes.add(str(unit_path(unit)), f"wrote {unit_path(unit)}")
+    run("systemctl", "daemon-reload")
+    names = [unit["name"] for unit in bundle["units"]]
+    if names:
+        run("systemctl", "enable", "--quiet", *names)
+    restart = [unit["name"] for unit in bundle["units"] if changes.touch([str(unit_path(unit)), *unit["watches"]])]
+    start = [name for name in names if name not in restart and not succeeds("systemctl", "is-active", "-q", name)]
+    for verb, which in (("restart", restart), ("start", start)):
+        if which:
+            run("systemctl", "reset-failed", *which)
+            run("systemctl", verb, "--no-block", *which)
+            changes.lines.append(f"{verb}ed {', '.join(which)}")
+    for unit in bundle["units"]:
+        if unit["name"] in restart or unit["name"] in start:
+            await_unit(unit)
+
+
+def unit_path(unit: Bundle) -> Path:
+    """Where a unit's file lies."""
+    return places.UNITS / str(unit["name"])
+
+
+def await_unit(unit: Bundle) -> None:
+    """Wait until a unit is active and its addresses accept connections. Raises Failed with its journal otherwise."""
+    name, deadline = unit["name"], time.monotonic() + WAIT
+    while True:
+        shown = run("systemctl", "show", "-p", "ActiveState,NRestarts,Result", name)
+        state = dict(line.split("=", 1) for line in shown.splitlines() if "=" in line)
+        if state["ActiveState"] == "failed" or int(state.get("NRestarts", 0)) > 3:
+            reason = f"failed ({state['Result']})"
+        elif time.monotonic() > deadline:
+            reason = f"is {state['ActiveState']} and does not answer on {', '.join(unit['ready'])} after {WAIT} s"
+        elif state["ActiveState"] == "active" and all(map(accepts, unit["ready"])):
+            return
+        else:
+            time.sleep(0.5)
+            continue
+        _, journal = output("journalctl", "-u", name, "-n", "25", "-o", "cat", "--no-pager")
+        raise Failed(f"unit {name} {reason}. Its last log lines:\n{tail(journal, 25)}")
+
+
+def accepts(address: str) -> bool:
+    """Whether something accepts TCP connections at host:port."""
+    host, port = address.rsplit(":", 1)
+    try:
+        socket.create_connection((host, int(port)), 2).close()
+    except OSError:
+        return False
+    return True
