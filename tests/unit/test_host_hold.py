@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from components.hosts.bundle import Bundle
-from components.on_host.host import apply, hold, places
+from components.hosts.bundle import Bundle, Link
+from components.on_host.host import apply, files, hold, last, places
 from components.on_host.host.changes import Changes
 from components.on_host.host.commands import Failed
 
@@ -156,3 +156,25 @@ def test_a_host_that_cannot_go_back_says_both(
     assert apply.apply(NEW) == 1
     assert len(pushed) == 2
     assert "could not go back to what was in force before: no package no-such" in capsys.readouterr().err
+
+
+def test_what_came_with_a_push_that_failed_goes_when_the_last_good_one_is_put_in_force_again(
+    state: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    link = Link(path=f"{state}/new", target="/")
+    first, second = as_pushed(Bundle(host="w")), as_pushed(Bundle(host="w", links=(link,)))
+
+    def fails(bundle: Any, _changes: Changes) -> None:
+        if bundle == second:
+            raise Failed("no")
+
+    for module in (apply, "components.on_host.host.changes"):
+        name = module if isinstance(module, str) else module.__name__
+        monkeypatch.setattr(f"{name}.write", lambda file, text, *_: file.write_text(text))
+    monkeypatch.setattr(apply, "STEPS", (last.remove_stale, files.links, fails))
+    assert apply.apply(first) == 0
+    assert apply.apply(second) == 1
+    assert not (state / "new").is_symlink()
+    monkeypatch.setattr(apply, "STEPS", (last.remove_stale, files.links))
+    assert apply.apply(second) == 0
+    assert (state / "new").is_symlink()

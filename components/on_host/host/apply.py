@@ -10,6 +10,7 @@ import json
 import os
 import sys
 import time
+from typing import Any
 
 from . import places
 from .accounts import accounts
@@ -19,7 +20,7 @@ from .changes import Bundle, Changes, write
 from .commands import RUN_LIMIT, Failed, exclusive, say, within
 from .disks import disks
 from .files import directories, files, links
-from .last import last_bundle, last_manifest, manifest, remove_stale, sweep
+from .last import joined, last_bundle, last_manifest, manifest, remove_stale, sweep
 from .libraries import python_environment
 from .names import first_boot, hosts_file, packages
 from .shares import ceph_mounts
@@ -50,12 +51,19 @@ def apply(bundle: Bundle) -> int:
 
 def put_in_force(bundle: Bundle, changes: Changes) -> None:
     """Every step, and what is noted when all of them have been taken. Raises Failed."""
+    before = last_manifest()
+    note({**before, **joined(before, manifest(bundle))})  # whatever happens now, the next run knows what came with this
     for step in STEPS:
         step(bundle, changes)
-    kept = sweep(bundle, last_manifest())
+    kept = sweep(bundle, before)
     write(places.BUNDLE, json.dumps(bundle), 0o600, 0, 0)
-    write(places.MANIFEST, json.dumps({**manifest(bundle), "trees": kept}, indent=1), 0o644, 0, 0)
+    note({**manifest(bundle), "trees": kept})
     changes.done()
+
+
+def note(listed: dict[str, Any]) -> None:
+    """Keep a manifest for the next run."""
+    write(places.MANIFEST, json.dumps(listed, indent=1), 0o644, 0, 0)
 
 
 def go_back() -> str:

@@ -28,8 +28,13 @@ def manifest(bundle: Bundle) -> dict[str, Any]:
     }
 
 
+def joined(first: dict[str, Any], second: dict[str, Any]) -> dict[str, Any]:
+    """What either of two manifests lists. Pure."""
+    return {kind: list(dict.fromkeys([*first.get(kind, []), *names])) for kind, names in second.items()}
+
+
 def last_manifest() -> dict[str, Any]:
-    """The manifest of the last bundle that was applied to its end; empty where there was none."""
+    """What earlier bundles put on the host: the last one, and any that failed since. Empty where there was none."""
     found: dict[str, Any] = json.loads(places.MANIFEST.read_text(encoding="utf-8")) if places.MANIFEST.exists() else {}
     return found
 
