@@ -86,6 +86,15 @@ def test_daemons_are_put_right_and_told(monkeypatch: pytest.MonkeyPatch, tmp_pat
     assert changes.lines == ["started datanode.service, which had failed"]
 
 
+def test_a_volume_without_room_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    taken = {"/full": 0.96, "/half": 0.5, "/gone": 0.99}
+    monkeypatch.setattr(hold, "used", lambda mount: {"used": taken[mount]})
+    monkeypatch.setattr("os.path.ismount", lambda mount: mount != "/gone")
+    bundle = {"disks": [{"mount": mount} for mount in taken]}
+    said = list(hold.room(bundle, Changes(tmp_path / "pending")))
+    assert said == ["/full is 96% full: make room, or let the volume grow (gaia:hosts, volume_gib)"]
+
+
 def test_a_step_that_fails_is_told_and_the_others_are_taken(
     state: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -24,6 +24,7 @@ from .shares import ceph_mounts
 
 STEP_LIMIT = 90  # seconds for one kind of thing
 REMEMBERED = 50  # repairs
+FULL = 0.95  # of a volume, from which on it is told
 OFTEN = 3  # times that systemd has started a daemon again, from which on it is told
 Report = dict[str, Any]
 
@@ -86,6 +87,13 @@ def daemons(bundle: Bundle, changes: Changes) -> Iterator[str]:
             yield f"{name} has ended {state['NRestarts']} times and is started again: journalctl -u {name}"
 
 
+def room(bundle: Bundle, _changes: Changes) -> Iterator[str]:
+    """Say which volume has no room left."""
+    for disk in bundle["disks"]:
+        if os.path.ismount(disk["mount"]) and (taken := used(disk["mount"])["used"]) >= FULL:
+            yield f"{disk['mount']} is {taken:.0%} full: make room, or let the volume grow (gaia:hosts, volume_gib)"
+
+
 SHOWN = ("ActiveState", "SubState", "Result", "NRestarts", "ActiveEnterTimestampMonotonic")
 
 
@@ -112,7 +120,7 @@ def judged(state: dict[str, str]) -> str:
 
 # What a push may wait for, such as a volume that the cloud is about to show, is looked at again in two minutes.
 STEPS: tuple[Callable[[Bundle, Changes], Any], ...] = (
-    hosts_file, partial(disks, wait=0), ceph_mounts, directories, links, files, daemons,
+    hosts_file, partial(disks, wait=0), ceph_mounts, directories, links, files, daemons, room,
 )  # fmt: skip
 
 
