@@ -15,8 +15,9 @@ class Cluster:
     """One deployment: its hosts by name, what they are made of, what they run.
 
     `sizes` comes from `sizing.compute`. `volume` is where every host mounts its own Cinder volume; `python` is the
-    virtual environment that every host has. `users` are the logins (people and operators) that get a home
-    directory in HDFS; `spark` are further lines of spark-defaults.conf, which win over the computed ones.
+    virtual environment that every host has; `shares` are where Manila shares are mounted. `users` are the logins
+    (people and operators) that get a home directory in HDFS; `spark_settings` are further lines of spark-defaults.conf,
+    which win over the computed ones.
     """
 
     gateway: str = "zeppelin"
@@ -30,6 +31,7 @@ class Cluster:
     java_home: str = "/usr/lib/jvm/java-17-openjdk-amd64"
     python: str = "/opt/gaia/python"
     volume: str = "/mnt/cinder/data"
+    shares: tuple[str, ...] = ()
     replication: int = 2
     notebook_users: tuple[NotebookUser, ...] = ()
     users: tuple[str, ...] = ()

@@ -28,7 +28,9 @@ TEMPORARY = "/var/hadoop/temp"
 LAYOUT = "/etc/hadoop/hdfs-layout.json"
 SPARK_LOG, YARN_LOG, MAPREDUCE_HISTORY = "/spark-log", "/yarn-log", "/mapreduce-history"
 SAFEMODE_EXTENSION_MS = 10_000
-RESERVED_PERCENT = 10  # of a worker's volume, for YARN's local directories
+# Of a worker's volume, for YARN's local directories. A node is full for YARN at 90 % (yarn.FULL_PERCENT): HDFS alone
+# never makes it so, and what containers fill is theirs, and goes with them.
+RESERVED_PERCENT = 50
 
 LOG4J_PROPERTIES = """\
 # Everything goes to the journal: journalctl -u UNIT

@@ -28,7 +28,8 @@ class Port(IntEnum):
     RM_HTTP = 8088
     RM_HTTPS = 8090
     RM_RECOVERY = 8141
-    NM = 45454  # Hadoop's default is any free port
+    # Hadoop's default is any free port; one above 32767 may be taken already, by a connection of the host itself
+    NM = 8041
     NM_LOCALIZER = 8040
     NM_HTTP = 8042
     NM_HTTPS = 8044
@@ -40,6 +41,7 @@ class Port(IntEnum):
     SPARK_MASTER = 7077
     SPARK_UI_FIRST, SPARK_UI_LAST = 4040, 4049
     SPARK_HISTORY = 18080
+    SPARK_SHUFFLE = 7337
     # The drivers' own, one pair for each running driver; Spark's default is any free port.
     SPARK_DRIVER_FIRST, SPARK_DRIVER_LAST = 35000, 35063
     SPARK_BLOCKS_FIRST, SPARK_BLOCKS_LAST = 35100, 35163

@@ -77,7 +77,7 @@ def worker(cluster: Cluster) -> Parts:
         accounts=accounts(),
         directories=(*_directories(), *hdfs.worker_directories(cluster), *yarn.worker_directories(cluster)),
         archives=(archive("hadoop", cluster), archive("spark", cluster)),
-        files=_files(cluster),
+        files=(*_files(cluster), yarn.node_health()),
         units=(hdfs.datanode(cluster), yarn.nodemanager(cluster)),
     )
 

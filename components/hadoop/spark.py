@@ -38,7 +38,8 @@ def event_log(cluster: Cluster) -> str:
 
 def defaults(cluster: Cluster) -> dict[str, text.Value]:
     """spark-defaults.conf. Computed ones first; the deployment's own `spark_settings` win."""
-    return _program(cluster) | _sizes(cluster) | _network(cluster) | dict(cluster.spark_settings)
+    computed = _program(cluster) | _sizes(cluster) | _allocation(cluster) | _network(cluster)
+    return computed | dict(cluster.spark_settings)
 
 
 def _program(cluster: Cluster) -> dict[str, text.Value]:
@@ -65,7 +66,6 @@ def _sizes(cluster: Cluster) -> dict[str, text.Value]:
         "spark.driver.maxResultSize": f"{sizes.driver_max_result_mib}m",
         "spark.yarn.am.memory": f"{sizes.am_memory_mib}m",
         "spark.yarn.am.memoryOverhead": f"{sizes.am_overhead_mib}m",
-        "spark.yarn.am.cores": sizes.am_cores,
         "spark.executor.memory": f"{sizes.executor_memory_mib}m",
         "spark.executor.memoryOverhead": f"{sizes.executor_overhead_mib}m",
         "spark.executor.cores": sizes.executor_cores,
@@ -78,7 +78,19 @@ def _sizes(cluster: Cluster) -> dict[str, text.Value]:
         settings["spark.driver.defaultJavaOptions"] = quick
     if cluster.worker_flavor.vcpus <= SMALL_VCPUS:
         settings |= {"spark.yarn.am.extraJavaOptions": quick, "spark.executor.extraJavaOptions": "-XX:+UseSerialGC"}
-    return settings | {"spark.executor.instances": sizes.executor_instances}
+    return settings
+
+
+def _allocation(cluster: Cluster) -> dict[str, text.Value]:
+    """A session has as many executors as it has work for, and none while its user thinks."""
+    allocation = "spark.dynamicAllocation"
+    return {
+        f"{allocation}.enabled": True,
+        f"{allocation}.maxExecutors": cluster.sizes.max_executors,
+        f"{allocation}.cachedExecutorIdleTimeout": "30min",  # Spark's default: never
+        "spark.shuffle.service.enabled": True,
+        "spark.shuffle.service.port": int(Port.SPARK_SHUFFLE),
+    }
 
 
 def _network(cluster: Cluster) -> dict[str, text.Value]:

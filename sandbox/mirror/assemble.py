@@ -42,6 +42,13 @@ SPARK_WITHOUT = (
     *("deps/jars/*-osx-*", "deps/jars/*-windows-*", "deps/jars/*-linux-aarch_64.jar", "deps/jars/*-linux-riscv64.jar"),
     *("*.cmd", "*/tests/*", "pyspark/python/*"),
 )
+# The external shuffle service, for NodeManagers: Apache's archive has it as one jar of its own, with all that it needs.
+# The registries have its few classes apart, of another release of the same line (versions.toml).
+SPARK_SHUFFLE = (
+    *("jars/spark-network-*", "jars/spark-common-utils_*", "jars/metrics-core-*", "jars/RoaringBitmap-*"),
+    *("jars/netty-*", "jars/jackson-core-2*", "jars/jackson-databind-*", "jars/jackson-annotations-*"),
+    *("jars/scala-library-*", "jars/leveldbjni-*", "jars/commons-lang3-*"),
+)
 # Of these, what pods as executors need, for the images of pods.
 SPARK_KUBERNETES = tuple(f"deps/jars/{name}-*.jar" for name in ("kubernetes", "spark-kubernetes_*", "zjsonpatch"))
 SPARK_LAYOUT = {"deps/bin/": "bin/", "deps/sbin/": "sbin/", "deps/jars/": "jars/", "lib/": "python/lib/"}
@@ -59,6 +66,7 @@ class Versions:
 
     hadoop: str
     spark: str
+    spark_shuffle: str
     zeppelin_server: str
     zeppelin_python: str
     maven_dependency_plugin: str
@@ -103,8 +111,12 @@ def _hadoop(work: Path, maven: Maven, versions: Versions) -> Members:
     return members | {f"share/hadoop/hdfs/{page}": work / page for page in pages}
 
 
-def _spark(work: Path, _: Maven, versions: Versions) -> Members:
+def _spark(work: Path, maven: Maven, versions: Versions) -> Members:
     members = _of_pyspark(work, versions, lambda name: not _any(name, SPARK_WITHOUT))
+    maven.artifact(f"org.apache.spark:spark-network-yarn_2.12:{versions.spark_shuffle}", work)
+    service = work / f"spark-network-yarn_2.12-{versions.spark_shuffle}.jar"
+    needed = (file for name, file in members.items() if _any(name, SPARK_SHUFFLE))
+    members |= {f"yarn/{file.name}": file for file in (service, *needed)}
     release = work / "RELEASE"
     release.write_text(f"Spark {versions.spark} from PyPI, assembled by the sandbox's mirror\n")
     return members | {"RELEASE": release}
@@ -151,7 +163,10 @@ def check(members: Mapping[str, Path], name: str) -> None:
     needed = {
         "hadoop": ("share/hadoop/hdfs/webapps/*", "share/hadoop/yarn/hadoop-yarn-server-nodemanager-*"),
         "spark_kubernetes": ("jars/spark-kubernetes_*", "jars/kubernetes-client-*", "jars/zjsonpatch-*"),
-        "spark": ("bin/spark-submit", "jars/spark-yarn_*", "python/lib/pyspark.zip", "python/lib/py4j-*"),
+        "spark": (
+            *("bin/spark-submit", "jars/spark-yarn_*", "python/lib/pyspark.zip", "python/lib/py4j-*"),
+            *("yarn/spark-network-yarn_*", "yarn/spark-network-shuffle_*", "yarn/netty-transport-*"),
+        ),
         "zeppelin": ("lib/zeppelin-server-*", "interpreter/python/zeppelin-python-*"),
     }
     for pattern in needed[name.split("-")[0]]:

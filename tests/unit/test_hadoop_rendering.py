@@ -81,12 +81,33 @@ def test_every_host_has_the_same_view_of_hdfs_and_yarn(role: str) -> None:
     hdfs, yarn = xml(parts, "hdfs-site.xml"), xml(parts, "yarn-site.xml")
     assert hdfs["dfs.replication"] == "2"
     assert hdfs["dfs.client.use.datanode.hostname"] == hdfs["dfs.datanode.use.datanode.hostname"] == "true"
-    assert hdfs["dfs.datanode.du.reserved.pct"] == "10"
-    assert (yarn["yarn.scheduler.minimum-allocation-mb"], yarn["yarn.scheduler.maximum-allocation-mb"]) == (
-        "14336",
-        "43008",
-    )
-    assert yarn["yarn.nodemanager.resource.cpu-vcores"] == "13"
+    assert yarn["yarn.nodemanager.resource.memory-mb"] == yarn["yarn.scheduler.maximum-allocation-mb"] == "43008"
+    assert yarn["yarn.scheduler.maximum-allocation-vcores"] == "13"
+    # HDFS alone never fills a node so far that YARN gives it no work
+    full = "yarn.nodemanager.disk-health-checker.max-disk-utilization-per-disk-percentage"
+    assert 100 - int(hdfs["dfs.datanode.du.reserved.pct"]) < int(yarn[full])
+
+
+def test_application_masters_take_no_executors_core() -> None:
+    yarn, sizes = xml(roles.worker(cluster()), "yarn-site.xml"), cluster().sizes
+    vcores = int(yarn["yarn.nodemanager.resource.cpu-vcores"])
+    assert vcores - sizes.executors_per_node * sizes.executor_cores >= sizes.am_per_node > 20
+
+
+def test_a_worker_looks_at_its_volume_and_every_share_before_it_takes_work() -> None:
+    parts = roles.worker(cluster(shares=("/data/gaia/GDR3", "/user/stv")))
+    yarn = xml(parts, "yarn-site.xml")
+    assert file(parts, "node-health").mode == "0755"
+    assert yarn["yarn.nodemanager.health-checker.script.path"] == file(parts, "node-health").path
+    assert yarn["yarn.nodemanager.health-checker.script.opts"] == "90,/mnt/cinder/data,/data/gaia/GDR3,/user/stv"
+
+
+def test_who_shares_the_cluster_with_whom_is_a_file_that_yarn_reads_again_by_itself() -> None:
+    parts = roles.master(cluster())
+    allocations = ElementTree.fromstring(file(parts, "fair-scheduler.xml").content)
+    assert allocations.tag == "allocations"
+    assert xml(parts, "yarn-site.xml")["yarn.scheduler.fair.allocation.file"] == file(parts, "fair-scheduler.xml").path
+    assert file(parts, "fair-scheduler.xml").path not in unit(parts, "resourcemanager.service").watches
 
 
 @pytest.mark.parametrize("role", ROLES)
@@ -209,8 +230,8 @@ def test_spark_gets_the_computed_sizes_and_the_deployments_own_settings_win() ->
     found = spark_defaults(roles.gateway(cluster(spark_settings=(("spark.executor.memory", "1g"),))))
     assert found["spark.master"] == "yarn"
     assert found["spark.executor.memory"] == "1g"
-    assert (found["spark.executor.cores"], found["spark.executor.instances"]) == ("4", "11")
-    assert (found["spark.driver.memory"], found["spark.driver.maxResultSize"]) == ("13312m", "8192m")
+    assert (found["spark.executor.cores"], found["spark.dynamicAllocation.maxExecutors"]) == ("4", "11")
+    assert (found["spark.driver.memory"], found["spark.driver.maxResultSize"]) == ("2560m", "1536m")
     assert found["spark.eventLog.dir"] == "hdfs://master01:9000/spark-log"
     assert found["spark.yarn.jars"] == "local:/opt/spark/jars/*"
 
@@ -288,8 +309,8 @@ def allows(group: str, source: str, port: int) -> bool:
         ("masters", "zeppelin", [22, 9000, *range(8030, 8034), 8088, 8090, 8141, 7077, *range(4040, 4050), 18080]),
         ("masters", "masters", [22, 9000, 50000]),
         ("masters", "workers", [9000, 8031, 50000]),
-        ("workers", "zeppelin", [22, 9866, 9867, 45454, 8040, 8042, 8044, 8048]),
-        ("workers", "masters", [22, 9866, 9867, 45454, 50000]),
+        ("workers", "zeppelin", [22, 9866, 9867, 8041, 8040, 8042, 8044, 8048]),
+        ("workers", "masters", [22, 9866, 9867, 8041, 50000]),
         ("workers", "workers", [9866, 9867, 13562, 50000]),
     ],
 )

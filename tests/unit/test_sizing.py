@@ -21,10 +21,25 @@ def sizes(worker: Flavor, workers: int, gateway: Flavor = SMALL, **overrides: in
 
 def test_four_medium_workers_get_the_settings_that_were_in_force() -> None:
     found = sizes(MEDIUM, 4)
-    assert (found.container_min_mib, found.container_max_mib, found.node_vcores) == (14336, 43008, 13)
-    assert (found.executor_memory_mib, found.executor_cores, found.executor_instances) == (13 * GIB, 4, 11)
-    assert (found.am_memory_mib, found.am_cores) == (13 * GIB, 4)
-    assert (found.driver_memory_mib, found.driver_max_result_mib) == (13 * GIB, 8 * GIB)
+    assert (found.container_max_mib, found.node_vcores) == (43008, 13)
+    assert (found.executor_memory_mib, found.executor_cores, found.max_executors) == (13 * GIB, 4, 11)
+    alone = sizes(MEDIUM, 4, sessions=1)
+    assert (alone.driver_memory_mib, alone.driver_max_result_mib) == (13 * GIB, 8 * GIB)
+
+
+def test_application_masters_are_small_and_many_fit_into_an_executors_place() -> None:
+    found = sizes(MEDIUM, 4)
+    executor = found.executor_memory_mib + found.executor_overhead_mib
+    assert executor // (found.am_memory_mib + found.am_overhead_mib) >= 20
+    assert sizes(MEDIUM, 40).am_memory_mib > found.am_memory_mib  # it keeps an account of every executor
+
+
+def test_as_many_drivers_as_the_gateway_has_memory_for_each_have_their_share() -> None:
+    for gateway in (TINY, SMALL, MEDIUM):
+        found = sizes(MEDIUM, 4, gateway=gateway)
+        assert found.sessions * found.driver_memory_mib * 3 // 2 + 1 * GIB <= gateway.ram_mib
+    assert [sizes(MEDIUM, 4, gateway=gateway).sessions for gateway in (TINY, SMALL, MEDIUM)] == [1, 5, 10]
+    assert sizes(MEDIUM, 4, sessions=10).driver_memory_mib < sizes(MEDIUM, 4).driver_memory_mib
 
 
 def test_executors_per_node_follow_the_rule_that_was_in_use() -> None:
@@ -35,19 +50,19 @@ def test_executors_per_node_follow_the_rule_that_was_in_use() -> None:
 def test_sixteen_tiny_workers_give_two_executors_of_one_core_each_less_one() -> None:
     found = sizes(TINY, 16)
     assert (found.node_vcores, found.executor_cores, found.executors_per_node) == (2, 1, 2)
-    assert found.executor_instances == 31
+    assert found.max_executors == 31
     assert 6 * GIB - found.container_max_mib >= 1536
 
 
 def test_eight_small_workers_keep_a_core_and_two_gibibytes_for_their_daemons() -> None:
     found = sizes(SMALL, 8)
-    assert (found.node_vcores, found.executor_cores, found.executor_instances) == (5, 2, 15)
+    assert (found.node_vcores, found.executor_cores, found.max_executors) == (5, 2, 15)
     assert SMALL.ram_mib - found.container_max_mib == 2 * GIB
 
 
 def test_the_demo_has_room_for_a_driver_an_application_master_and_two_executors() -> None:
     found = sizes(TINY, 2, gateway=TINY)
-    assert found.executor_instances >= 2
+    assert found.max_executors >= 2
     assert found.driver_memory_mib + found.zeppelin_heap_mib + 1 * GIB <= TINY.ram_mib
 
 
@@ -63,10 +78,10 @@ def test_every_flavor_obeys_sparks_and_yarns_rules() -> None:
         assert granted <= found.container_max_mib < worker.ram_mib
         assert found.am_memory_mib + found.am_overhead_mib <= found.container_max_mib
         assert found.executor_cores <= found.node_vcores <= worker.vcpus
-        assert found.am_cores <= found.node_vcores
-        # the application master's place is left, in memory and in cores
-        assert found.executor_instances * granted + granted <= workers * found.container_max_mib
-        assert (found.executor_instances + 1) * found.executor_cores <= workers * found.node_vcores
+        # the application master's place is left
+        master = found.am_memory_mib + found.am_overhead_mib
+        assert found.max_executors * granted + master <= workers * found.container_max_mib
+        assert found.max_executors * found.executor_cores <= workers * found.node_vcores
         assert found.driver_max_result_mib < found.driver_memory_mib < worker.ram_mib
 
 
@@ -74,7 +89,8 @@ def test_no_core_and_little_memory_are_left_over() -> None:
     for worker in (TINY, SMALL, MEDIUM, Flavor(name="large", vcpus=27, ram_mib=90112)):
         found = sizes(worker, 4)
         assert found.node_vcores - found.executors_per_node * found.executor_cores <= 2
-        assert found.container_max_mib - found.executors_per_node * found.container_min_mib < 2 * GIB
+        executor = found.executor_memory_mib + found.executor_overhead_mib
+        assert found.container_max_mib - found.executors_per_node * executor < 2 * GIB
 
 
 @pytest.mark.parametrize("key", list(Sizing.model_fields))
@@ -85,8 +101,7 @@ def test_each_size_may_be_set_by_hand(key: str) -> None:
 
 def test_the_demos_overrides_fit() -> None:
     found = sizes(
-        TINY, 2, gateway=TINY, container_min_mib=256, driver_memory_mib=768, am_memory_mib=384,
-        executor_memory_mib=768, executor_cores=1, executor_instances=2,
+        TINY, 2, gateway=TINY, driver_memory_mib=768, executor_memory_mib=768, executor_cores=1, max_executors=2,
     )  # fmt: skip
     assert found.executors_per_node == 2
 
@@ -102,17 +117,16 @@ def test_all_contradictions_are_told_at_once_with_key_and_range() -> None:
 
 
 def test_more_executors_than_fit_beside_the_application_master_are_refused() -> None:
-    with pytest.raises(SizingError, match=r"executor_instances is 12, must be from 1 to 11"):
-        sizes(MEDIUM, 4, executor_instances=12)
+    with pytest.raises(SizingError, match=r"max_executors is 12, must be from 1 to 11"):
+        sizes(MEDIUM, 4, max_executors=12)
 
 
 def test_a_small_application_master_may_stand_beside_a_full_set_of_executors() -> None:
-    found = sizes(MEDIUM, 4, container_min_mib=1024, executor_memory_mib=12 * GIB, am_memory_mib=640, am_cores=1)
-    assert found.executor_instances == 12
+    assert sizes(MEDIUM, 4, executor_memory_mib=12 * GIB).max_executors == 12
 
 
 def test_an_application_master_that_leaves_no_room_for_an_executor_is_refused() -> None:
-    with pytest.raises(SizingError, match="executor_instances is 1, but no value fits"):
+    with pytest.raises(SizingError, match="max_executors is 1, but no value fits"):
         sizes(Flavor(name="one", vcpus=1, ram_mib=4096), 1)
 
 
