@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 import pulumi
 import pulumi_command as command
 
 from components import cloud
-from components.hadoop import ports
+from components.hadoop import daemons, ports
 from components.hadoop.cluster import Cluster
 from components.hadoop.host_bundle import host_bundle
 from components.hadoop.infrastructure import Found, Infrastructure
@@ -19,6 +21,7 @@ from components.hosts.configuration import ON_HOST, Access, Configuration, pushe
 from components.hosts.distribution import DISTRIBUTIONS
 from components.hosts.host import Host
 from components.notebook.login import Login, first_login
+from components.on_host.host import places
 from components.record import Record
 from components.settings.hadoop import Hadoop
 from components.storage.shares import Export, ShareGrant, grants
@@ -79,6 +82,7 @@ def _cluster(settings: Hadoop, found: Found, made: Infrastructure) -> Cluster:
         worker_flavor=found.flavors["worker"],
         sizes=found.sizes,
         java_home=DISTRIBUTIONS[settings.image.family].java_home,
+        shares=tuple(share.mount for share in settings.shares),
         replication=settings.replication,
         users=tuple(operator.name for operator in settings.operators),
         spark_settings=tuple(sorted(settings.spark.items())),
@@ -111,14 +115,20 @@ def _bundle(
     return pulumi.Output.all(cluster, host.volume.volume_id, mounts).apply(content)
 
 
-def health_check(workers: Sequence[str]) -> str:
-    """The program that waits until the platform works with these workers, for the gateway's `python3 -`."""
+def health_check(workers: Sequence[str], asked: str = "") -> str:
+    """The program that waits until the platform works with these workers, for the gateway's `python3 -`.
+
+    `asked`: what tells one question from another.
+    """
     check = {
+        "asked": asked,
         "master": "master01",
         "workers": list(workers),
         "namenode": f"http://master01:{ports.Port.NAMENODE_HTTP:d}",
         "resourcemanager": f"http://master01:{ports.Port.RM_HTTP:d}",
         "zeppelin": f"http://localhost:{ports.Port.ZEPPELIN:d}",
+        "program": str(places.PROGRAM),
+        "account": daemons.ZEPPELIN,
     }
     return pushed(ON_HOST / "health.py", check)
 
@@ -126,15 +136,22 @@ def health_check(workers: Sequence[str]) -> str:
 def _health(
     made: Infrastructure, gateway: Access, applied: Sequence[pulumi.Output[str]], parent: pulumi.Resource
 ) -> None:
+    """Look at the platform at the end of every `up`, also of one that changes nothing.
+
+    Each `up` asks anew, which the engine calls an update. A preview cannot look, and leaves that question out.
+    """
     workers = [name for name, host in made.hosts.items() if host.role == "worker"]
+    preview = pulumi.runtime.is_dry_run()
     command.remote.Command(
         "health",
         connection=gateway.connection(),
         create="python3 -",
-        stdin=health_check(workers),
+        stdin=health_check(workers, asked="" if preview else datetime.now(UTC).isoformat()),
         logging=command.remote.Logging.STDERR,
         add_previous_output_in_env=False,
         # whatever was configured anew has to be seen working again
-        triggers=list(applied),
-        opts=pulumi.ResourceOptions(parent=parent, delete_before_replace=True),
+        triggers=[*applied, hashlib.sha256(health_check(workers).encode()).hexdigest()],
+        opts=pulumi.ResourceOptions(
+            parent=parent, delete_before_replace=True, ignore_changes=["stdin"] if preview else None
+        ),
     )

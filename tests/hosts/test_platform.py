@@ -84,6 +84,9 @@ def test_a_second_run_changes_nothing_even_after_a_refresh(platform: Platform) -
     platform.stack.assert_unchanged()
     platform.stack.pulumi("refresh", "--yes", "--skip-preview")
     platform.stack.assert_unchanged()
+    said = platform.stack.up().stdout
+    assert re.search(r"Resources:\s+~ 1 updated\s+\d+ unchanged\n", said), "it does not look whether all works"
+    platform.stack.assert_unchanged()
 
 
 @pytest.mark.parametrize("host", HOSTS)
@@ -173,6 +176,39 @@ def test_the_spark_job_draws_the_sky_and_a_notebook_paragraph_runs_on_yarn(platf
     assert picture.stat().st_size > 20_000
     assert f"{ROWS:,}" in said or str(ROWS) in said
     assert "master yarn sum 499500" in said
+
+
+# A session with more work than the cluster can do at once, until a file says that it is enough.
+HOG = """
+import pathlib, time
+from pyspark.sql import SparkSession
+context = SparkSession.builder.appName("hog").getOrCreate().sparkContext
+rounds = 0
+while not pathlib.Path("/tmp/enough").exists():
+    assert context.parallelize(range(24), 24).map(lambda _: time.sleep(1) or 1).sum() == 24
+    rounds += 1
+print("rounds", rounds)
+"""
+
+
+def test_a_session_that_has_the_whole_cluster_gives_a_second_one_its_share_and_loses_nothing(
+    platform: Platform,
+) -> None:
+    submit = "sudo -u zeppelin timeout 300 spark-submit --conf spark.dynamicAllocation.maxExecutors=5"
+    run = f"echo {shlex.quote(HOG)} > /tmp/hog.py; nohup {submit} /tmp/hog.py > /tmp/hog.said 2>/tmp/hog.log &"
+    platform.ssh("zeppelin", f"{run} echo {shlex.quote(SUM)} > /tmp/sum.py")
+    ask = "curl -s 'http://master01:8088/ws/v1/cluster/metrics'"
+    deadline = time.monotonic() + 120
+    while json.loads(platform.ssh("zeppelin", ask))["clusterMetrics"]["containersAllocated"] < 1 + 5:
+        assert time.monotonic() < deadline, platform.ssh("zeppelin", "tail -n 20 /tmp/hog.log")
+        time.sleep(1)
+    begun = time.monotonic()
+    assert "499500" in platform.ssh("zeppelin", "sudo -u zeppelin timeout 200 spark-submit /tmp/sum.py 2>/dev/null")
+    print(f"\n{time.monotonic() - begun:.0f} s until the second session's job had run")
+    platform.ssh("zeppelin", "touch /tmp/enough; while pgrep -f [h]og.py >/dev/null; do sleep 1; done")
+    said, log = (platform.ssh("zeppelin", f"cat /tmp/hog.{name}") for name in ("said", "log"))
+    assert re.fullmatch(r"rounds \d+", said), log[-2000:]
+    assert "was preempted" in log
 
 
 def test_the_notebook_wants_a_login(platform: Platform) -> None:
@@ -287,7 +323,8 @@ def test_the_notebooks_spark_is_asked_for_yarn_and_the_computed_sizes(platform: 
     assert found["spark.driver.memory"] == f"{sizes['driver_memory_mib']}m"
     assert found["spark.executor.memory"] == f"{sizes['executor_memory_mib']}m"
     assert found["spark.executor.cores"] == str(sizes["executor_cores"])
-    assert found["spark.executor.instances"] == str(sizes["executor_instances"])
+    assert found["spark.dynamicAllocation.maxExecutors"] == str(sizes["max_executors"])
+    assert "spark.executor.instances" not in found
     assert 0.9 * sizes["driver_memory_mib"] < found["heap"] <= sizes["driver_memory_mib"]
     # Zeppelin's options of the driver's JVM do not replace ours
     assert {"-Dprobe=1", "-XX:TieredStopAtLevel=1"} <= set(found["options"])
@@ -367,10 +404,31 @@ def test_what_dies_on_a_host_is_put_right_and_what_somebody_stopped_is_told(plat
     assert platform.ssh("worker01", "stat -c %a /etc/hadoop/conf/core-site.xml") == "644"
     assert platform.ssh("worker02", "systemctl is-active nodemanager", check=False) == "inactive"
     platform.ssh("worker02", "sudo systemctl start nodemanager")
+    yarn_says(platform, "worker02", "RUNNING")
     told = platform.stack.ops("status").stdout.splitlines()
     [line] = [line for line in told if line.startswith("worker01 ")]
     assert " well " in line
     assert re.search(r" \d+: \S", line), "nothing is said of what it has put right"
+
+
+def yarn_says(platform: Platform, worker: str, state: str) -> str:
+    """Wait until a worker is in this state in YARN; the report of its health."""
+    ask = "curl -s 'http://master01:8088/ws/v1/cluster/nodes?states=RUNNING,UNHEALTHY'"
+    deadline = time.monotonic() + 120
+    while True:
+        nodes = {node["nodeHostName"]: node for node in json.loads(platform.ssh("zeppelin", ask))["nodes"]["node"]}
+        if worker in nodes and nodes[worker]["state"] == state:
+            report: str = nodes[worker]["healthReport"]
+            return report.strip()
+        assert time.monotonic() < deadline, nodes.get(worker)
+        time.sleep(1)
+
+
+def test_a_worker_without_its_catalogue_gets_no_work_and_says_why_until_it_has_it_again(platform: Platform) -> None:
+    platform.ssh("worker01", f"sudo systemctl stop gaia-hold.timer; sudo umount --lazy {CATALOGUE}")
+    assert yarn_says(platform, "worker01", "UNHEALTHY") == f"ERROR {CATALOGUE} is not mounted"
+    platform.ssh("worker01", "sudo systemctl start gaia-hold.timer gaia-hold.service")
+    assert yarn_says(platform, "worker01", "RUNNING") == ""
 
 
 # ---- reboots: nobody lends a hand

@@ -103,6 +103,14 @@ def test_each_host_is_a_server_with_a_port_a_volume_and_a_configuration(made: Ma
     assert {name for what, name in made if what == "Port"} == hosts | {"gaia-test-cephfs"}
 
 
+def test_up_asks_anew_each_time_whether_the_platform_works() -> None:
+    asked = []
+    for _ in range(2):
+        stdin = platform()["Command", "health"]["stdin"]
+        asked.append(stdin["value"] if isinstance(stdin, dict) else stdin)
+    assert asked[0] != asked[1]
+
+
 def test_every_host_but_the_gateway_is_configured_through_it_with_pinned_keys(made: Made) -> None:
     def connection(host: str) -> dict[str, Any]:
         found = made["Command", host]["connection"]
