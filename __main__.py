@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pulumi
 from pulumi.runtime.config import CONFIG, is_config_secret
 
 from components import platforms
-from components.settings import SettingsError
+from components.settings import SettingsError, libraries
 
 
 def main() -> None:
     """Build the stack's platform. Wrong settings end it with one message that lists them all."""
-    config = CONFIG.get()
+    config, stack = CONFIG.get(), pulumi.get_stack()
     clear = {key for key in config if not is_config_secret(key)}
     try:
-        platform = platforms.build(pulumi.get_stack(), config, clear)
+        lock = libraries.read(Path(pulumi.get_root_directory()), stack)  # beside the stack's file
+        platform = platforms.build(stack, config, clear, lock)
     except SettingsError as wrong:
         raise pulumi.RunError(f"the stack's settings cannot work:\n{wrong}") from None
     for name, value in platform.exports.items():

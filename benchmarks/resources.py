@@ -64,7 +64,7 @@ class Deployment:
         worker = {**hosts["worker"], "count": self.workers}
         hosts |= {"worker": worker, "configure": False}
         image = {"name": IDLE_IMAGE, "family": "debian"}
-        return values | {"cloud": self.cloud, "shares": [], "image": image, "hosts": hosts}
+        return values | {"cloud": self.cloud, "shares": [], "python": {}, "image": image, "hosts": hosts}
 
     def _settings(self) -> Hadoop:
         texts = {

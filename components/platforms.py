@@ -41,10 +41,10 @@ PLATFORMS: Mapping[str, Platform] = {
 }
 
 
-def build(stack: str, config: Mapping[str, str], clear: Container[str] = ()) -> Built:
-    """Build a stack's platform by its config, of which the keys in `clear` are not encrypted.
+def build(stack: str, config: Mapping[str, str], clear: Container[str] = (), lock: str | None = None) -> Built:
+    """Build a stack's platform by its config, of which the keys in `clear` are not encrypted, and its libraries' lock.
 
     Raises SettingsError with all that is wrong in it.
     """
     platform = PLATFORMS[settings.platform_of(config, stack, PLATFORMS)]
-    return platform.component(stack, settings.parse(config, stack, platform.settings, clear))
+    return platform.component(stack, settings.parse(config, stack, platform.settings, clear, lock))

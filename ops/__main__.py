@@ -8,7 +8,7 @@ from pathlib import Path
 
 import openstack.exceptions
 
-from ops import archives, catalogue, recover, smoke, state, status, sweep
+from ops import archives, catalogue, libraries, recover, smoke, state, status, sweep
 from ops.cloud import OpsError
 
 
@@ -41,6 +41,12 @@ def parser() -> argparse.ArgumentParser:
     sums = verbs.add_parser("archives", help="compare the archives' checksums with what their publishers state")
     sums.add_argument("-s", "--stack", required=True)
     sums.add_argument("--pin", action="store_true", help="write what they state into the stack's file")
+    packages = verbs.add_parser("libraries", help="lock the hosts' Python libraries: versions and hashes, into a file")
+    packages.add_argument("-s", "--stack", required=True)
+    packages.add_argument("--upgrade", action="store_true", help="take newer versions of what is locked")
+    packages.add_argument(
+        "--from-index", action="store_true", help="ask the package index, though hosts have a find_links"
+    )
     hosts = verbs.add_parser("status", help="how the hosts are, as a table; ends with 1 when something is wrong")
     hosts.add_argument("-s", "--stack", required=True)
     test = verbs.add_parser("smoke", help="run the Spark job over the catalogue and a notebook paragraph")
@@ -68,6 +74,8 @@ def main(argv: list[str]) -> int:
             lines = sweep.sweep(chosen.stack, chosen.remove)
         elif chosen.verb == "archives":
             lines = archives.archives(chosen.stack, chosen.pin)
+        elif chosen.verb == "libraries":
+            lines = libraries.lock(chosen.stack, chosen.upgrade, chosen.from_index)
         elif chosen.verb == "status":
             lines, fine = status.status(chosen.stack)
         else:

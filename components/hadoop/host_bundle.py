@@ -8,7 +8,6 @@ from components.hadoop.cluster import Cluster
 from components.hadoop.roles import PARTS
 from components.hosts.bundle import Account, Bundle, CephMount, Disk, PythonEnvironment
 from components.hosts.distribution import Distribution
-from components.settings import versions
 from components.settings.common import Operator
 from components.settings.hadoop import Python
 
@@ -53,9 +52,9 @@ def host_bundle(
         archives=parts.archives,
         python=PythonEnvironment(
             path=cluster.python,
-            requirements=python.requirements,
+            installer=python.lock.installer,
+            libraries=python.lock.libraries,
             find_links=python.find_links,
-            uv=str(versions()["tools"]["uv"]),
         ),
         links=parts.links,
         files=parts.files,

@@ -110,14 +110,16 @@ class Unit:
 
 @dataclass(frozen=True, kw_only=True)
 class PythonEnvironment:
-    """A virtual environment with these requirements, installed by `uv` (of this version: many times faster than pip).
+    """A virtual environment with exactly these libraries: lines of requirements, each with its version and hashes.
 
-    `find_links` is a directory of wheels for hosts without a package index; empty for the default index.
+    `installer` is such a line too: of uv, which installs the others, many times faster than pip. Without libraries the
+    environment is Python alone. `find_links` is a directory of wheels for hosts without a package index; empty for the
+    default index.
     """
 
     path: str
-    requirements: tuple[str, ...]
-    uv: str
+    installer: str = ""
+    libraries: str = ""
     find_links: str = ""
 
 

@@ -48,11 +48,13 @@ def platform_of(config: Mapping[str, str], stack: str, known: Mapping[str, objec
     return platform
 
 
-def parse(config: Mapping[str, str], stack: str, model: type[M], clear: Container[str] = ()) -> M:
+def parse(
+    config: Mapping[str, str], stack: str, model: type[M], clear: Container[str] = (), lock: str | None = None
+) -> M:
     """The typed settings of a stack from its config (full keys, such as `gaia:cloud`, to text).
 
-    `clear`: those of them that stand in the stack's file as they are. Raises SettingsError with one line for each thing
-    that is wrong: file, key, what is expected.
+    `clear`: those of them that stand in the stack's file as they are. `lock`: the text of the lock of its Python
+    libraries. Raises SettingsError with one line for each thing that is wrong: file, key, what is expected.
     """
     given = _own(config)
     given.pop("platform", None)
@@ -77,7 +79,8 @@ def parse(config: Mapping[str, str], stack: str, model: type[M], clear: Containe
         wrong += _secrets_of(key, given.get(key, "{}"), of, values.get(of, {}))
     layered = over_defaults(values, versions())
     try:
-        settings = model.model_validate({k: v for k, v in layered.items() if k in values or k in model.model_fields})
+        known = {k: v for k, v in layered.items() if k in values or k in model.model_fields}
+        settings = model.model_validate(known, context={"name": stack, "lock": lock})
     except ValidationError as error:
         wrong += [line for line in problems(error) if not (unknown_site and _of_sites(line))]
     if wrong:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from collections.abc import Mapping
+from typing import Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, PrivateAttr, ValidationInfo, field_validator, model_validator
 
+from components.settings import libraries
 from components.settings.base import Model, Name, Sha512, Url
 from components.settings.common import Deployment, Image, Operator, operator_conflicts
 from components.settings.spark import MIN_OVERHEAD, SPARK_MIN_HEAP, SparkSettings
@@ -58,11 +60,39 @@ class Archives(Model):
     zeppelin: Archive
 
 
+def _stack(info: ValidationInfo) -> Mapping[str, Any]:
+    """Which stack it is, and its lock, as `parse` says."""
+    return info.context or {}
+
+
 class Python(Model):
-    """The Python libraries of every host. `find_links` is a directory of wheels for hosts without a package index."""
+    """The Python libraries of every host. `find_links` is a directory of wheels for hosts without a package index.
+
+    What hosts install is `lock`, which must have been made for these requirements. Without any, they have Python alone.
+    """
 
     requirements: tuple[str, ...] = ()
     find_links: Url | Literal[""] = ""
+    _lock: libraries.Lock = PrivateAttr(libraries.Lock((), ""))
+
+    @property
+    def lock(self) -> libraries.Lock:
+        """What is installed, from the file beside the stack's."""
+        return self._lock
+
+    @field_validator("requirements")
+    @classmethod
+    def _locked(cls, requirements: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        stack = _stack(info)
+        if requirements and (wrong := libraries.problem(requirements, stack["lock"], stack["name"])):
+            raise ValueError(wrong)
+        return requirements
+
+    @model_validator(mode="after")
+    def _with_the_lock(self, info: ValidationInfo) -> Self:
+        if self.requirements:
+            self._lock = libraries.Lock.parse(_stack(info)["lock"])
+        return self
 
 
 class Sizing(Model):

@@ -41,7 +41,7 @@ def config(**changes: Any) -> dict[str, Any]:
     """The demo's config with hosts that are not configured, in the project that the tests use."""
     values = yaml.safe_load((ROOT / "Pulumi.gaia-demo.yaml").read_text())["config"]
     made = {key.removeprefix("gaia:"): value for key, value in values.items()}
-    made |= {"cloud": CLOUD, "shares": [], "image": {"name": IDLE_IMAGE, "family": "debian"}}
+    made |= {"cloud": CLOUD, "shares": [], "python": {}, "image": {"name": IDLE_IMAGE, "family": "debian"}}
     made["hosts"] = {**made["hosts"], "configure": False, "rebuild": {}}  # whatever somebody tried with the demo
     return made | changes
 

@@ -21,6 +21,7 @@ import pytest
 
 from components.hadoop.ports import SECURITY_GROUPS, Port
 from components.network.ingress import ANYWHERE
+from components.settings.libraries import file_name
 from sandbox.layout import Layout
 from tests import arguments
 from tests.conftest import ROOT, ROWS, SHARE, Sandbox
@@ -337,10 +338,16 @@ def test_what_cannot_be_installed_leaves_the_hosts_as_they_were_and_is_pushed_ag
     platform: Platform,
 ) -> None:
     stack, good = platform.stack, later(platform)
-    library = {**good, "python": {**good["python"], "requirements": ["no-such-library"]}}
+    lock = stack.file.with_name(file_name(stack.name))
+    locked = lock.read_text()
+    library = f"{locked}no-such-library==1 --hash=sha256:{'0' * 64}\n"
     archives = {**good["archives"], "zeppelin": {**good["archives"]["zeppelin"], "sha512": "0" * 128}}
     digest = good["archives"]["zeppelin"]["sha512"]
-    for broken, said in ((library, "no-such-library"), ({**good, "archives": archives}, f"has the SHA-512 {digest}")):
+    for text, broken, said in (
+        (library, good, "no-such-library"),
+        (locked, {**good, "archives": archives}, f"has the SHA-512 {digest}"),
+    ):
+        lock.write_text(text)
         platform.configure(broken)
         done = stack.up(check=False)
         assert done.returncode != 0

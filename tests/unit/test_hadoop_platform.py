@@ -17,7 +17,7 @@ from components.hadoop.platform import HadoopYarn
 from components.settings import SettingsError
 from components.settings.hadoop import Hadoop
 from tests.unit.test_components import Made, Recorder, record
-from tests.unit.test_settings import config
+from tests.unit.test_settings import config, lock_of
 
 FLAVORS = {"general.v1.tiny": (2, 6144), "general.v1.small": (6, 22528), "general.v1.medium": (14, 46080)}
 SHARE = {"name": "aglais-dr3", "mount": "/data/gaia/GDR3", "mode": "ro"}
@@ -162,6 +162,24 @@ def test_without_configuration_there_is_the_same_infrastructure_and_no_ssh(made:
     assert not [kind for kind, _ in bare if kind in ("Command", "ShareAccess")]
     for kind in ("Instance", "Port", "Volume", "SecGroupRule", "Router"):
         assert Counter(what for what, _ in bare)[kind] == Counter(what for what, _ in made)[kind]
+
+
+def test_every_host_has_an_environment_for_its_programs_also_where_no_library_is_wanted(made: Made) -> None:
+    empty = {"path": "/opt/gaia/python", "installer": "", "libraries": "", "find_links": ""}
+    assert [bundle(made, host)["python"] for host in ("zeppelin", "master01", "worker04")] == [empty] * 3
+
+
+def test_the_locked_libraries_reach_every_host() -> None:
+    given = config(shares=[SHARE], python={"requirements": ["numpy", "scipy"], "find_links": "http://mirror/"})
+    parsed = settings.parse(given, "gaia-test", Hadoop, lock=lock_of("numpy", "scipy"))
+    made = record(lambda: HadoopYarn("gaia-test", parsed), Cloud(None))
+    wanted = {
+        "path": "/opt/gaia/python",
+        "installer": "uv==0.13.9 --hash=sha256:cc",
+        "libraries": "numpy==2.4.6 --hash=sha256:aa\nscipy==1.17.1 --hash=sha256:bb",
+        "find_links": "http://mirror/",
+    }
+    assert [bundle(made, host)["python"] for host in ("zeppelin", "master01", "worker04")] == [wanted] * 3
 
 
 def test_sizes_that_contradict_each_other_are_told_by_key() -> None:

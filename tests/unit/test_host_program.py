@@ -228,10 +228,63 @@ def test_an_environment_that_cannot_be_made_leaves_the_one_in_use(
         raise Failed(f"{argv[0]} failed")
 
     monkeypatch.setattr(libraries, "run", refuse)
-    wanted = PythonEnvironment(path=str(path), requirements=("no-such-library",), uv="1")
+    wanted = PythonEnvironment(path=str(path), installer="uv==1", libraries="no-such-library==1")
     with pytest.raises(Failed):
         libraries.python_environment(Bundle(host="w", python=wanted).as_dict(), changes)
     assert path.readlink() == used
+
+
+def test_exactly_what_is_locked_is_installed_by_hash_and_looked_at(
+    tmp_path: Path, changes: Changes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[list[str]] = []
+
+    def note(*argv: str, **_: Any) -> str:
+        calls.append([Path(argv[0]).name, *argv[1:]])
+        if "venv" in argv:
+            Path(argv[-1]).mkdir()
+        return ""
+
+    monkeypatch.setattr(libraries, "run", note)
+    pins = "numpy==1 --hash=sha256:aa\nscipy==2 --hash=sha256:bb"
+    wanted = PythonEnvironment(path=str(tmp_path / "python"), installer="uv==3 --hash=sha256:cc", libraries=pins)
+    for _ in range(2):  # the second time all of it is there
+        libraries.python_environment(Bundle(host="w", python=wanted).as_dict(), changes)
+    made = (tmp_path / "python").readlink()
+    assert (made / "installer.txt").read_text() == "uv==3 --hash=sha256:cc\n"
+    assert (made / "libraries.txt").read_text() == pins + "\n"
+    exactly = ["--require-hashes", "--no-deps", "--only-binary", ":all:", "-r"]
+    assert calls[0] == ["python3", "-m", "venv", "--clear", str(made)]
+    assert calls[1][:2] == ["pip", "install"]
+    assert calls[1][-6:] == [*exactly, str(made / "installer.txt")]
+    assert calls[2][:3] == ["uv", "pip", "install"]
+    assert calls[2][-6:] == [*exactly, str(made / "libraries.txt")]
+    assert calls[3][:3] == ["uv", "pip", "check"]
+    assert len(calls) == 4
+    closed = replace(wanted, find_links="http://mirror/wheels/")
+    libraries.python_environment(Bundle(host="w", python=closed).as_dict(), changes)
+    for call in calls[5:7]:
+        assert "--no-index" in call
+        assert "http://mirror/wheels/" in call
+
+
+def test_without_libraries_there_is_a_python_that_runs_and_nothing_is_asked_of_a_network(
+    tmp_path: Path, changes: Changes
+) -> None:
+    bundle = Bundle(host="w", python=PythonEnvironment(path=str(tmp_path / "python"))).as_dict()
+    libraries.python_environment(bundle, changes)
+    assert commands.run(str(tmp_path / "python/bin/python"), "-c", "print(6 * 7)") == "42\n"
+    assert last.trees(bundle) == {str(tmp_path / "python"): str((tmp_path / "python").readlink())}
+
+
+def test_to_go_back_to_a_bundle_of_an_older_program_leaves_the_environment_in_use(
+    tmp_path: Path, changes: Changes
+) -> None:
+    (tmp_path / "python").symlink_to(tmp_path)
+    older = {"path": str(tmp_path / "python"), "requirements": ["numpy"], "uv": "1", "find_links": ""}
+    libraries.python_environment({"python": older}, changes)
+    assert (tmp_path / "python").readlink() == tmp_path
+    assert last.trees({"archives": [], "python": {**older, "path": str(tmp_path / "never-made")}}) == {}
 
 
 def test_a_disk_that_cannot_be_read_is_not_taken_for_a_blank_one(tmp_path: Path) -> None:

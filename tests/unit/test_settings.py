@@ -13,7 +13,7 @@ from components import settings
 from components.hadoop import infrastructure
 from components.hosts.role import generation
 from components.platforms import PLATFORMS
-from components.settings import SettingsError
+from components.settings import SettingsError, libraries
 from components.settings.common import Operator
 from components.settings.hadoop import Hadoop
 
@@ -64,6 +64,42 @@ def test_a_complete_config_is_read_with_its_types() -> None:
     assert parsed.hosts.worker.count == 4
     assert str(parsed.network.cidr) == "10.10.0.0/16"
     assert parsed.archives.hadoop.version == "3.5.0"
+
+
+def lock_of(*requirements: str) -> str:
+    """The text of a lock for these requirements."""
+    packages = ("numpy==2.4.6 --hash=sha256:aa", "scipy==1.17.1 --hash=sha256:bb", "uv==0.13.9 --hash=sha256:cc")
+    return libraries.Lock(packages, libraries.digest(requirements)).text("Made by hand")
+
+
+def test_a_lock_that_was_made_for_the_requirements_says_what_hosts_install() -> None:
+    given = config(python={"requirements": ["scipy", "numpy<3"]})
+    python = settings.parse(given, "gaia-test", Hadoop, lock=lock_of("numpy<3", "scipy")).python
+    assert python.lock.installer == "uv==0.13.9 --hash=sha256:cc"
+    assert python.lock.libraries == "numpy==2.4.6 --hash=sha256:aa\nscipy==1.17.1 --hash=sha256:bb"
+    assert settings.parse(config(), "gaia-test", Hadoop, lock=lock_of("numpy")).python.lock.libraries == ""
+
+
+CHANGED = "changed since Pulumi.gaia-test.libraries.txt was made: python -m ops libraries -s gaia-test"
+
+
+@pytest.mark.parametrize(
+    ("lock", "said"),
+    [
+        (None, "have no Pulumi.gaia-test.libraries.txt, which every host is to install alike: python -m ops libraries"),
+        (lock_of("numpy"), CHANGED),
+        (lock_of("numpy", "scipy").replace("# requirements", "#"), CHANGED),
+        (lock_of("numpy", "scipy").replace("uv==", "vu=="), CHANGED),
+    ],
+)
+def test_requirements_without_their_lock_are_told_beside_all_else_with_what_makes_it(
+    lock: str | None, said: str
+) -> None:
+    given = config(python={"requirements": ["numpy", "scipy"]}, cloud=None)
+    with pytest.raises(SettingsError) as wrong:
+        settings.parse(given, "gaia-test", Hadoop, lock=lock)
+    assert f"  Pulumi.gaia-test.yaml: gaia:python.requirements {said}" in str(wrong.value)
+    assert "  Pulumi.gaia-test.yaml: gaia:cloud is not set" in str(wrong.value).splitlines()
 
 
 def test_keys_of_other_namespaces_are_not_ours() -> None:
@@ -234,7 +270,7 @@ def test_every_committed_stack_file_is_valid_or_lacks_only_what_is_not_ours_to_s
     stack = file.name.split(".")[1]
     try:
         platform = settings.platform_of(given, stack, PLATFORMS)
-        assert settings.parse(given, stack, PLATFORMS[platform].settings)
+        assert settings.parse(given, stack, PLATFORMS[platform].settings, lock=libraries.read(ROOT, stack))
     except SettingsError as wrong:
         # the publishers' checksums are the operator's to look up (docs/first-deployment.md)
         left = [line for line in str(wrong).splitlines() if not line.endswith(".sha512 is not set")]

@@ -69,7 +69,7 @@ def remove_stale(bundle: Bundle, changes: Changes) -> None:
 def trees(bundle: Bundle) -> dict[str, str]:
     """What is in use of what is made beside it: link -> directory."""
     links = [archive["directory"] for archive in bundle["archives"]]
-    if bundle["python"] and bundle["python"]["requirements"]:
+    if bundle["python"] and Path(bundle["python"]["path"]).is_symlink():
         links.append(bundle["python"]["path"])
     return {link: str(Path(link).readlink()) for link in links}
 
