@@ -276,6 +276,16 @@ class Layout:
         return self.root / ".sandbox/passphrase"
 
     @property
+    def project(self) -> Path:
+        """The directory of the committed stacks' files here."""
+        return self.state / "project"
+
+    @property
+    def locks(self) -> list[Path]:
+        """The committed stacks' locks of Python libraries."""
+        return sorted(self.root.glob("Pulumi.*.libraries.txt"))
+
+    @property
     def operator_environment(self) -> Path:
         """Lines `KEY=VALUE`, quoted as a shell reads them, that `run` adds to the environment."""
         return self.state / "operator.env"

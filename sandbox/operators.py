@@ -26,6 +26,7 @@ def environment(layout: Layout) -> dict[str, str]:
     values = {
         "PATH": ":".join([*map(str, path), os.environ.get("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")]),
         "OS_CLIENT_CONFIG_FILE": str(layout.clouds_yaml),
+        "GAIA_PROJECT": str(layout.project),  # for `ops`, which leaves a lock beside a stack's file
         "PULUMI_HOME": str(layout.tools / "pulumi"),
         "PULUMI_CONFIG_PASSPHRASE_FILE": str(layout.passphrase),
         "PULUMI_BACKEND_URL": f"file://{layout.state / 'pulumi'}",

@@ -1,6 +1,7 @@
 """The committed stacks on the sandbox: a Pulumi project of its own beside the state, so that no tracked file is edited.
 
-Its stack files are the checkout's with `overlay.yaml` laid over them. What somebody sets there (`pulumi config set`,
+Its stack files are the checkout's with `overlay.yaml` laid over them, and the locks of Python libraries beside them are
+the checkout's: the mirror serves what they name. What somebody sets there (`pulumi config set`,
 the salt of the passphrase) stays when the checkout's files or the overlay change: only what nobody changed is made
 anew.
 
@@ -88,14 +89,14 @@ def config(layout: Layout, stack: str) -> dict[str, Any]:
 
 def ensure(layout: Layout) -> Path:
     """The project directory, made or brought up to date; nothing is read but a few small files if all is as it was."""
-    project = layout.state / "project"
+    project, locks = layout.project, layout.locks
     tracked = sorted(layout.root.glob("Pulumi.*.yaml"))
-    sources = [layout.root / "Pulumi.yaml", layout.root / OVERLAY, layout.root / SUMS, Path(__file__), *tracked]
+    sources = [layout.root / "Pulumi.yaml", layout.root / OVERLAY, layout.root / SUMS, Path(__file__), *tracked, *locks]
     origin = hashlib.sha256(b"\0".join(str(path).encode() + path.read_bytes() for path in sources)).hexdigest()
     stamp = project / "made.json"
     made = json.loads(stamp.read_text()) if stamp.exists() else {"stacks": {}}
     # `pulumi stack rm` takes a stack's file away: the next `stack init` finds a new one
-    if made.get("origin") == origin and all((project / path.name).exists() for path in tracked):
+    if made.get("origin") == origin and all((project / path.name).exists() for path in (*tracked, *locks)):
         return project
     project.mkdir(parents=True, exist_ok=True)
     _project_file(layout, project / "Pulumi.yaml")
@@ -104,7 +105,10 @@ def ensure(layout: Layout) -> Path:
         stack = path.name.removeprefix("Pulumi.").removesuffix(".yaml")
         stacks[stack] = config(layout, stack)
         _stack_file(project / path.name, stack, made["stacks"].get(stack, ABSENT), stacks[stack])
-    _write(stamp, json.dumps({"origin": origin, "stacks": stacks}))
+    texts = {path.name: path.read_text() for path in locks}
+    for name, text in texts.items():
+        _lock_file(project / name, made.get("locks", {}).get(name), text)
+    _write(stamp, json.dumps({"origin": origin, "stacks": stacks, "locks": texts}))
     return project
 
 
@@ -125,6 +129,11 @@ def _stack_file(target: Path, stack: str, made: Any, wanted: dict[str, Any]) -> 
         found = {}
     values = {**found, "config": kept(made, found["config"], wanted) if "config" in found else wanted}
     _write(target, HEADER.format(stack=stack) + yaml.safe_dump(values, sort_keys=False))
+
+
+def _lock_file(target: Path, made: str | None, wanted: str) -> None:
+    if not target.exists() or target.read_text() == made:
+        _write(target, wanted)
 
 
 def _write(target: Path, text: str) -> None:

@@ -206,7 +206,7 @@ class Committed(Stack):
 
     def __init__(self, sandbox: Sandbox, name: str) -> None:
         self.sandbox, self.name, self.directory, self.environment = sandbox, name, ROOT, {}
-        self.file = Layout(ROOT).state / "project" / f"Pulumi.{name}.yaml"
+        self.file = Layout(ROOT).project / f"Pulumi.{name}.yaml"
         self.run("pulumi", "stack", "select", "--create", name, "--non-interactive")
 
 

@@ -27,7 +27,7 @@ def main() -> int:
     given = parser.parse_args()
     try:
         if given.command == "build":
-            mirror = Mirror(given.root, layout.root / "versions.toml")
+            mirror = Mirror(given.root, layout.root / "versions.toml", layout.locks)
             mirror.build(lambda text: print(f"mirror: {text}", flush=True), update=given.update, nodes=given.nodes)
             if given.nodes:
                 mirror.copy_charts(layout.tools / "kubernetes/charts")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import time
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -14,7 +14,6 @@ from sandbox.mirror.assemble import Assembly, Versions, assemblies, check
 from sandbox.mirror.registries import HERE, Maven, RegistryError, pip_download
 
 CHECKSUMS = HERE / "archives.toml"
-WHEELS = HERE / "wheels.txt"
 
 Say = Callable[[str], None]
 
@@ -22,9 +21,10 @@ Say = Callable[[str], None]
 class Mirror:
     """The directory that is served: `archives/` (each with its .sha512 beside it), `wheels/`, on request `charts/`."""
 
-    def __init__(self, root: Path, versions_file: Path) -> None:
+    def __init__(self, root: Path, versions_file: Path, locks: Sequence[Path]) -> None:
         self.archives, self.wheels, self._work = root / "archives", root / "wheels", root.with_name("mirror-work")
         self.charts = root / "charts"
+        self._locks = locks
         self.versions = Versions(**tomllib.loads(versions_file.read_text())["mirror"])
 
     def build(self, say: Say, *, update: bool = False, nodes: bool = False) -> None:
@@ -78,14 +78,15 @@ class Mirror:
         return digest
 
     def _wheels(self, say: Say) -> None:
-        stamp = self.wheels / ".requirements"
-        if stamp.exists() and stamp.read_text() == WHEELS.read_text():
+        stamp, wanted = self.wheels / ".requirements", locked(path.read_text() for path in self._locks)
+        if stamp.exists() and stamp.read_text() == wanted:
             return
         say("downloading the Python libraries of the hosts")
         part = self.wheels.with_name("wheels.part")
         shutil.rmtree(part, ignore_errors=True)
-        pip_download(WHEELS, part, for_hosts=True)
-        (part / stamp.name).write_text(WHEELS.read_text())
+        part.mkdir(parents=True)
+        (part / stamp.name).write_text(wanted)
+        pip_download(part / stamp.name, part, for_hosts=True)
         shutil.rmtree(self.wheels, ignore_errors=True)
         part.rename(self.wheels)
         say(f"{len(list(self.wheels.glob('*.whl')))} wheels")
@@ -97,6 +98,11 @@ class Mirror:
                 path.unlink()
         for path in self._work.glob("assembly-*"):
             shutil.rmtree(path)
+
+
+def locked(locks: Iterable[str]) -> str:
+    """What all locks together name, as one file of requirements; the locks have to agree about versions."""
+    return "\n".join(sorted({line for lock in locks for line in lock.splitlines() if not line.startswith("#")})) + "\n"
 
 
 def _toml(checksums: dict[str, str]) -> str:

@@ -13,8 +13,9 @@ from pathlib import Path
 
 import pytest
 
+from sandbox.layout import Layout
 from sandbox.mirror import archive, assemble, serve
-from sandbox.mirror.build import Mirror
+from sandbox.mirror.build import Mirror, locked
 from sandbox.mirror.registries import RegistryError
 from sandbox.web import WebServer
 from tests.conftest import ROOT
@@ -52,7 +53,7 @@ def test_an_archive_that_would_lack_a_needed_part_is_refused() -> None:
 
 def test_an_archive_with_another_checksum_than_the_committed_one_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a").write_text("a")
-    mirror = Mirror(tmp_path / "mirror", ROOT / "versions.toml")
+    mirror = Mirror(tmp_path / "mirror", ROOT / "versions.toml", [])
     item = assemble.Assembly("hadoop-9.tar.gz", "hadoop-9", lambda *_: {
         "share/hadoop/hdfs/webapps/a": tmp_path / "a",
         "share/hadoop/yarn/hadoop-yarn-server-nodemanager-9.jar": tmp_path / "a",
@@ -62,8 +63,18 @@ def test_an_archive_with_another_checksum_than_the_committed_one_is_refused(tmp_
     assert not (tmp_path / "mirror/archives/hadoop-9.tar.gz.sha512").exists()
 
 
+def test_the_wheels_are_those_of_all_committed_locks_which_agree_about_versions() -> None:
+    locks = Layout(ROOT).locks
+    assert len(locks) == 3
+    wanted = locked(path.read_text() for path in locks).splitlines()
+    names = [line.partition("==")[0] for line in wanted]
+    assert sorted(set(names)) == sorted(names), "`python -m ops libraries --upgrade` for each of the stacks"
+    assert "uv" in names
+    assert all(" --hash=sha256:" in line for line in wanted)
+
+
 def test_charts_are_served_with_their_index_and_none_of_before_is_left(tmp_path: Path) -> None:
-    mirror, packed = Mirror(tmp_path / "mirror", ROOT / "versions.toml"), tmp_path / "charts"
+    mirror, packed = Mirror(tmp_path / "mirror", ROOT / "versions.toml", []), tmp_path / "charts"
     with pytest.raises(RegistryError, match=r"charts has no index\.yaml: run `make tools-kubernetes`"):
         mirror.copy_charts(packed)
     for version in ("1", "2"):

@@ -15,7 +15,7 @@ import yaml
 from components import settings
 from components.platforms import PLATFORMS
 from components.settings.hadoop import Hadoop
-from sandbox import project
+from sandbox import operators, project
 from sandbox.layout import Layout
 from tests.conftest import ROOT
 
@@ -131,11 +131,25 @@ def test_the_archives_are_those_that_the_mirror_serves(layout: Layout) -> None:
 def test_every_committed_stack_has_valid_settings_on_the_sandbox(stack: str) -> None:
     values = project.config(Layout(ROOT), stack)
     texts = {key: value if isinstance(value, str) else json.dumps(value) for key, value in values.items()}
-    parsed = settings.parse(texts, stack, PLATFORMS[settings.platform_of(texts, stack, PLATFORMS)].settings)
+    model = PLATFORMS[settings.platform_of(texts, stack, PLATFORMS)].settings
+    parsed = settings.parse(texts, stack, model, lock=settings.libraries.read(ROOT, stack))
     if isinstance(parsed, Hadoop):
-        wheels = (ROOT / "sandbox/mirror/wheels.txt").read_text()
-        assert [name for name in parsed.python.requirements if f"\n{name}==" not in wheels] == []
         assert {archive["url"].split("/")[2] for archive in values["gaia:archives"].values()} == {"203.0.113.2"}
+
+
+def test_the_locks_of_the_committed_stacks_are_there_and_stay_as_somebody_made_them_there(layout: Layout) -> None:
+    tracked = layout.root / "Pulumi.gaia-x.libraries.txt"
+    tracked.write_text("numpy==1")
+    there = project.ensure(layout) / tracked.name
+    assert there.read_text() == "numpy==1"
+    tracked.write_text("numpy==2")
+    project.ensure(layout)
+    assert there.read_text() == "numpy==2"
+    there.write_text("mine==1")
+    tracked.write_text("numpy==3")
+    project.ensure(layout)
+    assert there.read_text() == "mine==1"
+    assert operators.environment(layout)["GAIA_PROJECT"] == str(there.parent)
 
 
 def test_the_overlay_names_only_stacks_that_there_are() -> None:
