@@ -57,6 +57,12 @@ def holds(found: Iterable[str], package: str) -> bool:
     return any(urn.split("::")[2].split("$")[-1].startswith(package) for urn in found)
 
 
+def named(found: Iterable[str], type_: str) -> set[str]:
+    """The names of those of these URNs whose type is this one. Pure."""
+    parts = (urn.split("::") for urn in found)
+    return {part[-1] for part in parts if part[2].split("$")[-1] == type_}
+
+
 def last(found: Mapping[str, Mapping[str, Any]]) -> Record | None:
     """What a stack's state remembers, by its resources; None for a stack that has made nothing yet. Pure."""
     noted = stashed(found, NAME)

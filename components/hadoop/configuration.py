@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -28,11 +28,19 @@ from components.storage.shares import Export, ShareGrant, grants
 
 
 def configure(
-    settings: Hadoop, record: Record, found: Found, made: Infrastructure, data: cloud.Entry, parent: pulumi.Resource
+    settings: Hadoop,
+    record: Record,
+    found: Found,
+    made: Infrastructure,
+    data: cloud.Entry,
+    at_work: Container[str],
+    parent: pulumi.Resource,
 ) -> Login:
     """Push every host's configuration and wait until the platform works; all resources are children of `parent`.
 
-    The gateway comes first: it gets the archives from their publishers, and the others get them from there.
+    The gateway comes first: it gets the archives from their publishers, and the others get them from there. Hosts that
+    are `at_work`, because they have been configured before, take turns: one whose daemons restart is at work again
+    before the next one's do. New ones come all at once.
     """
     child = pulumi.ResourceOptions(parent=parent)
     login = first_login(settings.notebook.user, child)
@@ -54,8 +62,14 @@ def configure(
         return Configuration(host.hostname, access, content, host.server.id, [*ready, *after], child)
 
     first = push(made.gateway, ())
-    others = [push(host, [first.command]) for host in made.hosts.values() if host is not made.gateway]
-    _health(made, gateway, [one.applied for one in (first, *others)], parent)
+    pushed_all, turn = [first], first
+    for host in made.hosts.values():
+        if host is made.gateway:
+            continue
+        waits = host.hostname in at_work
+        pushed_all.append(push(host, [turn.command if waits else first.command]))
+        turn = pushed_all[-1] if waits else turn
+    _health(made, gateway, [one.applied for one in pushed_all], parent)
     return login
 
 

@@ -109,7 +109,8 @@ def jvm_options(heap_mib: int, flavor: Flavor) -> tuple[str, ...]:
 
 @dataclass(frozen=True, kw_only=True)
 class Daemon:
-    """A JVM under systemd. `ready` are host:port that accept when it works; `watches` what it must be restarted for.
+    """A JVM under systemd. `ready` are host:port that accept when it works, `answers` URLs and what they say then;
+    `watches` what it must be restarted for.
 
     `after` orders it behind other units; `environment` and `lines` add to its [Service] section.
     """
@@ -123,6 +124,7 @@ class Daemon:
     class_path: str = HADOOP_CLASS_PATH
     options: tuple[str, ...] = (f"-Dhadoop.log.dir={HADOOP_LOG}",)
     ready: tuple[str, ...] = ()
+    answers: tuple[tuple[str, str], ...] = ()
     watches: tuple[str, ...] = ()
     after: tuple[str, ...] = ()
     lines: tuple[tuple[str, str], ...] = ()
@@ -146,6 +148,7 @@ class Daemon:
             after=self.after,
             lines=self.lines,
             ready=self.ready,
+            answers=self.answers,
             watches=self.watches,
         )
 
@@ -161,6 +164,7 @@ def service(
     oneshot: bool = False,
     lines: Iterable[tuple[str, str]] = (),
     ready: tuple[str, ...] = (),
+    answers: tuple[tuple[str, str], ...] = (),
     watches: tuple[str, ...] = (),
 ) -> Unit:
     """A daemon's unit. 143 is how a JVM ends that was told to stop.
@@ -198,4 +202,5 @@ def service(
         ],
         "Install": [("WantedBy", "multi-user.target")],
     }
-    return Unit(name=f"{name}.service", content=text.unit(sections), ready=ready, watches=watches)
+    content = text.unit(sections)
+    return Unit(name=f"{name}.service", content=content, ready=ready, answers=answers, watches=watches)

@@ -32,6 +32,8 @@ SAFEMODE_EXTENSION_MS = 10_000
 # never makes it so, and what containers fill is theirs, and goes with them.
 RESERVED_PERCENT = 50
 
+DATANODE_BEAN = "/jmx?qry=Hadoop:service=DataNode,name=DataNodeInfo"
+
 LOG4J_PROPERTIES = """\
 # Everything goes to the journal: journalctl -u UNIT
 log4j.rootLogger=INFO,console
@@ -87,6 +89,8 @@ def hdfs_site(cluster: Cluster) -> dict[str, text.Value]:
             "$ReservedSpaceCalculatorPercentage"
         ),
         "dfs.datanode.du.reserved.pct": RESERVED_PERCENT,
+        # a client waits for a NameNode that restarts, and through its safe mode (Hadoop's default: it fails)
+        "dfs.client.retry.policy.enabled": True,
         "dfs.client.use.datanode.hostname": True,
         "dfs.datanode.use.datanode.hostname": True,
     }
@@ -130,6 +134,8 @@ def datanode(cluster: Cluster) -> Unit:
         flavor=cluster.worker_flavor,
         command=("org.apache.hadoop.hdfs.server.datanode.DataNode",),
         ready=(f"127.0.0.1:{Port.DATANODE}",),
+        # it serves blocks once it has the NameNode's pool
+        answers=((f"http://127.0.0.1:{Port.DATANODE_HTTP}{DATANODE_BEAN}", "BP-"),),
         watches=WATCHES,
     ).unit(cluster)
 

@@ -10,6 +10,7 @@ from components import cloud, record
 from components.hadoop import infrastructure
 from components.hadoop.configuration import configure
 from components.hadoop.outputs import outputs
+from components.hosts.configuration import COMMAND_TYPE
 from components.settings.hadoop import Hadoop
 
 
@@ -29,7 +30,8 @@ class HadoopYarn(pulumi.ComponentResource):
         entry = cloud.Entry.find(stack, "cloud", settings.cloud)
         data = cloud.Entry.find(stack, "data_cloud", settings.data_cloud)
         provider = entry.provider("deployment")
-        noted = record.noted(stack, settings.name or stack, provider, settings.hosts.rebuild)
+        state = record.resources(stack)
+        noted = record.noted(stack, settings.name or stack, provider, settings.hosts.rebuild, state)
         found = infrastructure.look_up(stack, settings, provider)
 
         super().__init__("gaia:hadoop:HadoopYarn", stack, None, pulumi.ResourceOptions(providers=[provider]))
@@ -37,6 +39,7 @@ class HadoopYarn(pulumi.ComponentResource):
         made = infrastructure.build(settings, noted, found, planned, self)
         self.exports = outputs(noted, settings, found, made)
         if settings.hosts.configure:
-            login = configure(settings, noted, found, made, data, self)
+            at_work = record.named(state, COMMAND_TYPE)
+            login = configure(settings, noted, found, made, data, at_work, self)
             self.exports |= {"notebook_user": login.name, "notebook_password": login.password}
         self.register_outputs({})

@@ -49,7 +49,7 @@ def master(cluster: Cluster) -> Parts:
     checkpoint_service, checkpoint_timer = hdfs.checkpoint_files(cluster)
     return Parts(
         accounts=accounts(),
-        directories=(*_directories(), *hdfs.master_directories(cluster)),
+        directories=(*_directories(), *hdfs.master_directories(cluster), *yarn.master_directories(cluster)),
         archives=(archive("hadoop", cluster), archive("spark", cluster)),
         files=(
             *_files(cluster),

@@ -90,6 +90,8 @@ def _allocation(cluster: Cluster) -> dict[str, text.Value]:
         f"{allocation}.cachedExecutorIdleTimeout": "30min",  # Spark's default: never
         "spark.shuffle.service.enabled": True,
         "spark.shuffle.service.port": int(Port.SPARK_SHUFFLE),
+        # a NodeManager that starts again, and the shuffle service in it, are waited for (Spark's default: 15 s)
+        "spark.shuffle.io.maxRetries": 24,
     }
 
 

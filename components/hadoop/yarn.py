@@ -26,21 +26,34 @@ PREEMPT_AFTER, PREEMPT_WITHIN = 10, 5  # seconds below its share until a session
 # Of a worker's volume, percent: above it the NodeManager takes no work, and its containers' files go.
 FULL_PERCENT = 90
 HEALTH_INTERVAL, HEALTH_LIMIT = 30, 20  # seconds
+# What a NodeManager, and the shuffle service in it, know of their containers: below /run, which a boot empties, for no
+# container outlives that.
+NODE_STATE = "gaia-nodemanager"
+
+
+def yarn(cluster: Cluster) -> str:
+    """Everything of YARN on a host's volume."""
+    return f"{cluster.volume}/yarn"
 
 
 def local_directory(cluster: Cluster) -> str:
     """Where containers work and Spark's executors spill, on the worker's volume."""
-    return f"{cluster.volume}/yarn/local"
+    return f"{yarn(cluster)}/local"
 
 
 def log_directory(cluster: Cluster) -> str:
     """Where containers write their logs until they are moved to HDFS, on the worker's volume."""
-    return f"{cluster.volume}/yarn/log"
+    return f"{yarn(cluster)}/log"
 
 
 def container_home(cluster: Cluster) -> str:
     """The home directory of what runs in containers: libraries keep their caches there."""
-    return f"{cluster.volume}/yarn/home"
+    return f"{yarn(cluster)}/home"
+
+
+def manager_state(cluster: Cluster) -> str:
+    """What the ResourceManager knows of applications, on the master's volume."""
+    return f"{yarn(cluster)}/resourcemanager"
 
 
 def yarn_site(cluster: Cluster) -> dict[str, text.Value]:
@@ -75,6 +88,7 @@ def yarn_site(cluster: Cluster) -> dict[str, text.Value]:
         # address space is not memory; what a container really uses is checked
         "yarn.nodemanager.vmem-check-enabled": False,
         "yarn.nodemanager.pmem-check-enabled": True,
+        **_recovery(cluster),
         "yarn.log-aggregation-enable": True,
         "yarn.log-aggregation.retain-seconds": LOG_RETENTION,
         "yarn.nodemanager.remote-app-log-dir": YARN_LOG,
@@ -115,6 +129,19 @@ def _node(cluster: Cluster) -> dict[str, text.Value]:
         f"{aux}.spark_shuffle.class": "org.apache.spark.network.yarn.YarnShuffleService",
         f"{aux}.spark_shuffle.classpath": f"{SPARK_HOME}/yarn/*",
         "spark.shuffle.service.port": int(Port.SPARK_SHUFFLE),
+    }
+
+
+def _recovery(cluster: Cluster) -> dict[str, text.Value]:
+    """What lets applications run on while the ResourceManager or a NodeManager is started again."""
+    manager, node = "yarn.resourcemanager", "yarn.nodemanager.recovery"
+    return {
+        f"{manager}.recovery.enabled": True,
+        f"{manager}.store.class": "org.apache.hadoop.yarn.server.resourcemanager.recovery.FileSystemRMStateStore",
+        f"{manager}.fs.state-store.uri": f"file://{manager_state(cluster)}",
+        f"{node}.enabled": True,
+        f"{node}.dir": f"/run/{NODE_STATE}",
+        f"{node}.supervised": True,  # by systemd: it leaves its containers alone when it ends
     }
 
 
@@ -208,7 +235,7 @@ def job_history(cluster: Cluster) -> Unit:
 
 
 def nodemanager(cluster: Cluster) -> Unit:
-    """A worker's NodeManager. The containers that it starts belong to its unit and end with it."""
+    """A worker's NodeManager. Containers outlive its process, and one that starts again knows them."""
     return Daemon(
         name="nodemanager",
         description="YARN NodeManager",
@@ -217,11 +244,19 @@ def nodemanager(cluster: Cluster) -> Unit:
         flavor=cluster.worker_flavor,
         command=("org.apache.hadoop.yarn.server.nodemanager.NodeManager",),
         ready=(f"127.0.0.1:{Port.NM_HTTP}",),
+        answers=((f"http://127.0.0.1:{Port.NM_HTTP}/ws/v1/node/info", '"nodeHealthy":true'),),
         watches=(*WATCHES, SPARK_HOME),
+        lines=(("KillMode", "process"), ("RuntimeDirectory", NODE_STATE), ("RuntimeDirectoryPreserve", "yes")),
     ).unit(cluster)
 
 
 def worker_directories(cluster: Cluster) -> tuple[Directory, ...]:
     """What the NodeManager's account owns on a worker's volume."""
-    paths = (f"{cluster.volume}/yarn", local_directory(cluster), log_directory(cluster), container_home(cluster))
+    paths = (yarn(cluster), local_directory(cluster), log_directory(cluster), container_home(cluster))
     return tuple(Directory(path=path, owner=YARN, group=YARN) for path in paths)
+
+
+def master_directories(cluster: Cluster) -> tuple[Directory, ...]:
+    """What the ResourceManager's account owns on the master's volume."""
+    state = Directory(path=manager_state(cluster), mode="0700", owner=YARN, group=YARN)
+    return (Directory(path=yarn(cluster), owner=YARN, group=YARN), state)

@@ -99,13 +99,15 @@ class CephMount:
 class Unit:
     """A systemd unit. It is restarted when its own text, or any file under one of `watches`, changed.
 
-    `ready` lists TCP addresses (`host:port`) that must accept connections before the unit counts as started.
+    `ready` lists TCP addresses (`host:port`) that must accept connections before the unit counts as started, `answers`
+    URLs with a text that what they answer must have.
     """
 
     name: str
     content: str
     watches: tuple[str, ...] = ()
     ready: tuple[str, ...] = ()
+    answers: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -102,6 +102,9 @@ class Access:
         )
 
 
+COMMAND_TYPE = "command:remote:Command"
+
+
 class Configuration(pulumi.ComponentResource):
     """A host's configuration. Child: Command, which applies the bundle (`on_host/host`) and reports what it changed.
 

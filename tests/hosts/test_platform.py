@@ -179,7 +179,8 @@ def test_the_spark_job_draws_the_sky_and_a_notebook_paragraph_runs_on_yarn(platf
     assert "master yarn sum 499500" in said
 
 
-# A session with more work than the cluster can do at once, until a file says that it is enough.
+# A session with more work than the cluster can do at once, which also reads from HDFS and shuffles, until a file says
+# that it is enough.
 HOG = """
 import pathlib, time
 from pyspark.sql import SparkSession
@@ -187,29 +188,43 @@ context = SparkSession.builder.appName("hog").getOrCreate().sparkContext
 rounds = 0
 while not pathlib.Path("/tmp/enough").exists():
     assert context.parallelize(range(24), 24).map(lambda _: time.sleep(1) or 1).sum() == 24
+    words = context.textFile("/tmp/words", 4).map(lambda word: (word, 1)).reduceByKey(int.__add__, 4).collect()
+    assert sorted(words) == [("a", 2), ("b", 1)], words
     rounds += 1
 print("rounds", rounds)
 """
 
 
+def begin_hog(platform: Platform, executors: int) -> None:
+    """Start that session, and wait until it has as many executors."""
+    put = "rm -f /tmp/enough; printf 'a\\nb\\na\\n' | sudo -u zeppelin hdfs dfs -put -f - /tmp/words"
+    submit = f"sudo -u zeppelin timeout 600 spark-submit --conf spark.dynamicAllocation.maxExecutors={executors}"
+    run = f"echo {shlex.quote(HOG)} > /tmp/hog.py; nohup {submit} /tmp/hog.py > /tmp/hog.said 2>/tmp/hog.log &"
+    platform.ssh("zeppelin", f"{put}; {run}")
+    ask = "curl -s 'http://master01:8088/ws/v1/cluster/metrics'"
+    deadline = time.monotonic() + 120
+    while json.loads(platform.ssh("zeppelin", ask))["clusterMetrics"]["containersAllocated"] < 1 + executors:
+        assert time.monotonic() < deadline, platform.ssh("zeppelin", "tail -n 20 /tmp/hog.log")
+        time.sleep(1)
+
+
+def end_hog(platform: Platform) -> str:
+    """Tell it that it is enough, and see that it has done all it should; its log."""
+    platform.ssh("zeppelin", "touch /tmp/enough; while pgrep -f [h]og.py >/dev/null; do sleep 1; done")
+    said, log = (platform.ssh("zeppelin", f"cat /tmp/hog.{name}") for name in ("said", "log"))
+    assert re.fullmatch(r"rounds \d+", said), log[-3000:]
+    return log
+
+
 def test_a_session_that_has_the_whole_cluster_gives_a_second_one_its_share_and_loses_nothing(
     platform: Platform,
 ) -> None:
-    submit = "sudo -u zeppelin timeout 300 spark-submit --conf spark.dynamicAllocation.maxExecutors=5"
-    run = f"echo {shlex.quote(HOG)} > /tmp/hog.py; nohup {submit} /tmp/hog.py > /tmp/hog.said 2>/tmp/hog.log &"
-    platform.ssh("zeppelin", f"{run} echo {shlex.quote(SUM)} > /tmp/sum.py")
-    ask = "curl -s 'http://master01:8088/ws/v1/cluster/metrics'"
-    deadline = time.monotonic() + 120
-    while json.loads(platform.ssh("zeppelin", ask))["clusterMetrics"]["containersAllocated"] < 1 + 5:
-        assert time.monotonic() < deadline, platform.ssh("zeppelin", "tail -n 20 /tmp/hog.log")
-        time.sleep(1)
+    begin_hog(platform, executors=5)
+    platform.ssh("zeppelin", f"echo {shlex.quote(SUM)} > /tmp/sum.py")
     begun = time.monotonic()
     assert "499500" in platform.ssh("zeppelin", "sudo -u zeppelin timeout 200 spark-submit /tmp/sum.py 2>/dev/null")
     print(f"\n{time.monotonic() - begun:.0f} s until the second session's job had run")
-    platform.ssh("zeppelin", "touch /tmp/enough; while pgrep -f [h]og.py >/dev/null; do sleep 1; done")
-    said, log = (platform.ssh("zeppelin", f"cat /tmp/hog.{name}") for name in ("said", "log"))
-    assert re.fullmatch(r"rounds \d+", said), log[-2000:]
-    assert "was preempted" in log
+    assert "was preempted" in end_hog(platform)
 
 
 def test_the_notebook_wants_a_login(platform: Platform) -> None:
@@ -232,9 +247,16 @@ def later(platform: Platform) -> dict[str, Any]:
     return values
 
 
+def copied(platform: Platform) -> dict[str, Any]:
+    """The same with more copies of HDFS's blocks: every daemon of HDFS and YARN reads that."""
+    values = later(platform)
+    values["hdfs"] = {"replication": len(WORKERS)}
+    return values
+
+
 def smaller(platform: Platform) -> dict[str, Any]:
     """The same with smaller containers."""
-    values = later(platform)
+    values = copied(platform)
     values["sizing"]["container_max_mib"] = CONTAINER_MIB
     return values
 
@@ -360,6 +382,24 @@ def test_what_cannot_be_installed_leaves_the_hosts_as_they_were_and_is_pushed_ag
     platform.configure(good)
     again = [line for lines in stack.operations().values() for line in lines]
     assert "command:remote:Command zeppelin" in again
+
+
+def test_a_change_that_restarts_every_daemon_goes_through_the_workers_in_turn_and_ends_no_job(
+    platform: Platform,
+) -> None:
+    begin_hog(platform, executors=3)
+    daemons = [("master01", "namenode"), ("master01", "resourcemanager")]
+    daemons += [(worker, daemon) for worker in (*WORKERS, NEW) for daemon in ("datanode", "nodemanager")]
+    before = {pair: platform.started(*pair) for pair in daemons}
+    platform.configure(copied(platform))
+    platform.stack.up()
+    now = {pair: platform.started(*pair) for pair in daemons}
+    assert not [pair for pair in daemons if now[pair] == before[pair]]
+    log = end_hog(platform)
+    # hosts of the sandbox have one clock: a worker's daemons start after the ones before are at work
+    order = [max(int(now[worker, daemon]) for daemon in ("datanode", "nodemanager")) for worker in (*WORKERS, NEW)]
+    assert order == sorted(order)
+    assert "Lost executor" not in log
 
 
 BLOCKS = "sudo find /mnt/cinder -name 'blk_*' ! -name '*.meta' -printf '%f %s\\n' | sort"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import time
+import urllib.request
 from pathlib import Path
 
 from . import places
@@ -47,15 +48,35 @@ def await_unit(unit: Bundle) -> None:
         state = dict(line.split("=", 1) for line in shown.splitlines() if "=" in line)
         if state["ActiveState"] == "failed" or int(state.get("NRestarts", 0)) > 3:
             reason = f"failed ({state['Result']})"
-        elif time.monotonic() > deadline:
-            reason = f"is {state['ActiveState']} and does not answer on {', '.join(unit['ready'])} after {WAIT} s"
-        elif state["ActiveState"] == "active" and all(map(accepts, unit["ready"])):
+        elif not (left := unfinished(unit, state["ActiveState"])):
             return
+        elif time.monotonic() > deadline:
+            reason = f"{left} after {WAIT} s"
         else:
             time.sleep(0.5)
             continue
         _, journal = output("journalctl", "-u", name, "-n", "25", "-o", "cat", "--no-pager")
         raise Failed(f"unit {name} {reason}. Its last log lines:\n{tail(journal, 25)}")
+
+
+def unfinished(unit: Bundle, active: str) -> str:
+    """What a unit that starts has not done yet, in words that follow its name; empty when it works."""
+    if active != "active":
+        return f"is {active}"
+    closed = [address for address in unit["ready"] if not accepts(address)]
+    if closed:
+        return f"is active and does not answer on {', '.join(closed)}"
+    silent = [url for url, wanted in unit.get("answers", ()) if wanted not in answer(url)]
+    return f"is active and not at work yet by {silent[0]}" if silent else ""
+
+
+def answer(url: str) -> str:
+    """What a web server of the host answers; empty when it does not."""
+    try:
+        with urllib.request.urlopen(url, timeout=10) as said:
+            return str(said.read().decode(errors="replace"))
+    except OSError:
+        return ""
 
 
 def accepts(address: str) -> bool:
