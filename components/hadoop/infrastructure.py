@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +11,7 @@ import pulumi_openstack as openstack
 import pulumi_tls as tls
 
 from components import cloud
-from components.hadoop import ports
+from components.hadoop import ports, protection
 from components.hadoop.cluster import Cluster
 from components.hadoop.roles import ROLES
 from components.hadoop.sizing import Flavor, Sizes, SizingError, compute
@@ -69,8 +69,11 @@ def plan(stack: str, settings: Hadoop) -> tuple[PlannedHost, ...]:
     return planned
 
 
-def look_up(stack: str, settings: Hadoop, provider: openstack.Provider) -> Found:
-    """Find everything that the settings name. Raises SettingsError with all that is not there, or cannot fit."""
+def look_up(stack: str, settings: Hadoop, provider: openstack.Provider, refused: Iterable[str] = ()) -> Found:
+    """Find everything that the settings name.
+
+    Raises SettingsError with all that is not there, or cannot fit, and what is `refused` for other reasons.
+    """
     lookup = cloud.Lookup(settings.cloud, provider)
     flavors = {
         role.name: lookup.flavor(f"hosts.{role.name}.flavor", settings.hosts.of(role.name).flavor) for role in ROLES
@@ -78,8 +81,8 @@ def look_up(stack: str, settings: Hadoop, provider: openstack.Provider) -> Found
     image = lookup.image("image.name", settings.image.name)
     external = lookup.network("network.external", settings.network.external)
     storage = lookup.network("network.storage_network", settings.network.storage_network)
-    if lookup.problems:
-        raise SettingsError.of(stack, lookup.problems)
+    if wrong := [*refused, *lookup.problems]:
+        raise SettingsError.of(stack, wrong)
     known = {role: Flavor(name=found.name, vcpus=found.vcpus, ram_mib=found.ram) for role, found in flavors.items()}
     try:
         sizes = compute(
@@ -123,6 +126,7 @@ def build(
                 deploy_key=key.public_key_openssh,
                 volume_gib=settings.hosts.of(one.role.name).volume_gib,
                 mount=Cluster.volume,
+                protect=protection.protected(settings, one),
             ),
             child,
         )

@@ -7,7 +7,7 @@ from typing import Any
 import pulumi
 
 from components import cloud, record
-from components.hadoop import infrastructure
+from components.hadoop import infrastructure, protection
 from components.hadoop.configuration import configure
 from components.hadoop.outputs import outputs
 from components.hosts.configuration import COMMAND_TYPE
@@ -32,7 +32,10 @@ class HadoopYarn(pulumi.ComponentResource):
         provider = entry.provider("deployment")
         state = record.resources(stack)
         noted = record.noted(stack, settings.name or stack, provider, settings.hosts.rebuild, state)
-        found = infrastructure.look_up(stack, settings, provider)
+        refused = protection.refused(settings, planned, state)
+        found = infrastructure.look_up(stack, settings, provider, refused)
+        if reminder := protection.reminder(settings):
+            pulumi.log.warn(reminder)
 
         super().__init__("gaia:hadoop:HadoopYarn", stack, None, pulumi.ResourceOptions(providers=[provider]))
         noted.keep(pulumi.ResourceOptions(parent=self))

@@ -21,7 +21,7 @@ class HostArgs:
 
     `physical_name`: the server's name in Nova; `hostname`: its short name on the platform (worker01);
     `group`: the name of its security group; `generation`: its rebuild number, a changed one replaces the server;
-    `volume_gib` and `mount`: its Cinder volume.
+    `volume_gib` and `mount`: its Cinder volume, which the engine does not let go where `protect` says so.
     """
 
     physical_name: str
@@ -38,6 +38,7 @@ class HostArgs:
     deploy_key: pulumi.Input[str]
     volume_gib: int
     mount: str
+    protect: bool = False
 
 
 class Host(pulumi.ComponentResource):
@@ -76,6 +77,11 @@ class Host(pulumi.ComponentResource):
             input=secret(self._user_data(args, key)),
             opts=pulumi.ResourceOptions(parent=self, replacement_trigger=args.generation),
         )
+        self.volume = AttachedVolume(
+            name,
+            AttachedVolumeArgs(name=args.physical_name, size=args.volume_gib, mount=args.mount, protect=args.protect),
+            opts=child,
+        )
         self.server = openstack.compute.Instance(
             name,
             name=args.physical_name,
@@ -93,16 +99,10 @@ class Host(pulumi.ComponentResource):
                 # a newer image or keypair of the same name must not replace running servers
                 ignore_changes=["imageId", "keyPair"],
                 # the router's interface, so that the host finds its gateway, and goes before the network does
-                depends_on=[args.network.interface],
+                depends_on=[args.network.interface, self.volume.volume],
             ),
         )
-        self.volume = AttachedVolume(
-            name,
-            AttachedVolumeArgs(
-                name=args.physical_name, size=args.volume_gib, mount=args.mount, server_id=self.server.id
-            ),
-            opts=child,
-        )
+        self.volume.attach(self.server)
         self.register_outputs({"address": args.address, "serverId": self.server.id})
 
     @staticmethod

@@ -71,7 +71,7 @@ def parse(
     ]
     values = {key: _decode(text, model, key) for key, text in given.items() if key not in secret}
     # Pulumi.yaml declares every platform's keys, with an empty default: empty means not set
-    values = {key: value for key, value in values.items() if value not in ("", {}, [])}
+    values = {key: value for key, value in values.items() if value not in ("", {}, [], False)}
     unknown_site = "site" in values and values["site"] not in _sites()
     if unknown_site:
         wrong.append(f"site must be one of {', '.join(_sites())}; is {values['site']!r}")

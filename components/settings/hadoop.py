@@ -140,6 +140,8 @@ class Hadoop(Deployment):
     """Settings of the platform `hadoop-yarn`."""
 
     image: Image
+    live: bool = Field(False, description="people work on it: what holds their data is not let go unasked")
+    let_go: tuple[str, ...] = Field((), description="hosts whose volumes may go now, or `all`; only for that change")
     hosts: Hosts
     operators: tuple[Operator, ...] = ()
     archives: Archives

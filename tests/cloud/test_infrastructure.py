@@ -195,6 +195,7 @@ def test_a_name_that_the_cloud_does_not_have_is_told_by_key_before_anything_is_m
     assert said.returncode != 0
     assert re.search(r"gaia:hosts\.master\.flavor names the flavor 'huge'", said.stdout)
     assert re.search(r"gaia:image\.name names the image 'Debian-99'", said.stdout)
+    assert re.search(r"gaia:hosts\.master\.volume_gib is 1, but the volume of master01 has 16 GiB", said.stdout)
 
 
 def test_a_secret_that_was_set_without_its_option_is_refused_before_anything_is_made(stack: Stack) -> None:

@@ -14,7 +14,10 @@ from tests.stack import Committed, committed
 
 
 def up_computes_and_goes(cloud: Sandbox, stack: str, picture: Path) -> None:
-    """A committed stack as it is, as a newcomer tries it: up, unchanged, smoke test, and gone without a trace."""
+    """A live committed stack as it is, as a newcomer tries it: up, unchanged, smoke test, and gone without a trace.
+
+    It goes only when its config lets it.
+    """
     before = everything(cloud, f"iris-{stack}")
     made = Committed(cloud, stack)
     made.up()
@@ -23,7 +26,14 @@ def up_computes_and_goes(cloud: Sandbox, stack: str, picture: Path) -> None:
         said = made.ops("smoke", "--png", str(picture)).stdout
         assert picture.stat().st_size > 20_000
         assert "master yarn sum 499500" in said
+        refused = made.pulumi("destroy", "--yes", check=False)  # with its preview, as people say it
+        assert refused.returncode != 0
+        assert "protected" in refused.stdout
+        assert len(everything(cloud, f"iris-{stack}")["servers"]) == 4, "it has begun all the same"
+        made.configure({**committed(stack), "let_go": ["all"]})
+        assert "gaia:let_go lets all go" in made.up().stdout
     finally:
+        made.pulumi("state", "unprotect", "--all", "--yes", check=False)
         made.destroy()
     assert everything(cloud, f"iris-{stack}") == before
 

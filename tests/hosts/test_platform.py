@@ -90,6 +90,14 @@ def test_a_second_run_changes_nothing_even_after_a_refresh(platform: Platform) -
     platform.stack.assert_unchanged()
 
 
+def test_the_engine_ends_every_server_before_it_takes_its_volume(platform: Platform) -> None:
+    resources = platform.stack.resources()
+    of = {(one["urn"].split("::")[2].split(":")[-1], one["urn"].split("::")[-1]): one for one in resources}
+    for host in HOSTS:
+        assert of["VolumeAttach", host]["deletedWith"] == of["Instance", host]["urn"]
+        assert of["Volume", host]["urn"] in of["Instance", host]["dependencies"]
+
+
 @pytest.mark.parametrize("host", HOSTS)
 def test_every_host_knows_the_others_by_name(platform: Platform, host: str) -> None:
     said = platform.ssh(host, "hostname; getent hosts " + " ".join(HOSTS))
@@ -387,6 +395,7 @@ def test_what_cannot_be_installed_leaves_the_hosts_as_they_were_and_is_pushed_ag
 def test_a_change_that_restarts_every_daemon_goes_through_the_workers_in_turn_and_ends_no_job(
     platform: Platform,
 ) -> None:
+    platform.let_in("deploy", platform.directory / "key")  # the new worker too
     begin_hog(platform, executors=3)
     daemons = [("master01", "namenode"), ("master01", "resourcemanager")]
     daemons += [(worker, daemon) for worker in (*WORKERS, NEW) for daemon in ("datanode", "nodemanager")]
