@@ -52,15 +52,24 @@ def stashed(found: Mapping[str, Mapping[str, Any]], name: str) -> dict[str, Any]
     return next((has["input"] for urn, has in found.items() if urn.endswith(f"pulumi:index:Stash::{name}")), None)
 
 
+def type_of(urn: str) -> str:
+    """A resource's own type, without its parents'. Pure."""
+    return urn.split("::")[2].split("$")[-1]
+
+
+def name_of(urn: str) -> str:
+    """A resource's name in the program. Pure."""
+    return urn.split("::")[-1]
+
+
 def holds(found: Iterable[str], package: str) -> bool:
     """Whether one of these URNs is of a resource whose type begins so. Pure."""
-    return any(urn.split("::")[2].split("$")[-1].startswith(package) for urn in found)
+    return any(type_of(urn).startswith(package) for urn in found)
 
 
 def named(found: Iterable[str], type_: str) -> set[str]:
     """The names of those of these URNs whose type is this one. Pure."""
-    parts = (urn.split("::") for urn in found)
-    return {part[-1] for part in parts if part[2].split("$")[-1] == type_}
+    return {name_of(urn) for urn in found if type_of(urn) == type_}
 
 
 def last(found: Mapping[str, Mapping[str, Any]]) -> Record | None:

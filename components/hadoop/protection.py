@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from components.hosts.role import PlannedHost
+from components.record import name_of, type_of
 from components.settings.hadoop import Hadoop
 
 ALL = "all"
@@ -31,8 +32,8 @@ def may_go(settings: Hadoop, host: str) -> bool:
 
 def volumes(state: State) -> dict[str, int]:
     """The volumes that a stack has by its state: host -> GiB."""
-    parts = ((urn.split("::"), outputs) for urn, outputs in state.items())
-    return {part[-1]: int(outputs.get("size") or 0) for part, outputs in parts if part[2].split("$")[-1] == VOLUME_TYPE}
+    mine = {urn: outputs for urn, outputs in state.items() if type_of(urn) == VOLUME_TYPE}
+    return {name_of(urn): int(outputs.get("size") or 0) for urn, outputs in mine.items()}
 
 
 def refused(settings: Hadoop, planned: Iterable[PlannedHost], state: State) -> Iterator[str]:

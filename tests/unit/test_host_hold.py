@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from components.hosts.bundle import Bundle, Link
-from components.on_host.host import apply, files, hold, last, places
+from components.on_host.host import apply, files, hold, last, places, units
 from components.on_host.host.changes import Changes
 from components.on_host.host.commands import Failed
 
@@ -57,8 +57,8 @@ def test_what_failed_is_started_and_what_somebody_stopped_is_not(state: dict[str
 
 
 def test_a_timer_is_a_unit_without_restarts(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(hold, "run", lambda *_: "ActiveState=active\nSubState=waiting\nResult=success\n")
-    assert hold.judged(state := hold.shown("hdfs-checkpoint.timer")) == ""
+    monkeypatch.setattr(units, "run", lambda *_: "ActiveState=active\nSubState=waiting\nResult=success\n")
+    assert hold.judged(state := units.shown("hdfs-checkpoint.timer")) == ""
     assert state["NRestarts"] == "0"
 
 

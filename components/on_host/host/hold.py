@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from . import places
+from .boot import HOLD
 from .changes import Bundle, Changes, write
 from .commands import Failed, exclusive, output, run, within
 from .disks import disks
@@ -21,6 +22,7 @@ from .files import directories, files, links
 from .last import last_bundle
 from .names import hosts_file
 from .shares import ceph_mounts
+from .units import shown
 
 STEP_LIMIT = 90  # seconds for one kind of thing
 REMEMBERED = 50  # repairs
@@ -94,16 +96,6 @@ def room(bundle: Bundle, _changes: Changes) -> Iterator[str]:
             yield f"{disk['mount']} is {taken:.0%} full: make room, or let the volume grow (gaia:hosts, volume_gib)"
 
 
-SHOWN = ("ActiveState", "SubState", "Result", "NRestarts", "ActiveEnterTimestampMonotonic")
-
-
-def shown(unit: str) -> dict[str, str]:
-    """What systemd knows of a unit."""
-    said = run("systemctl", "show", "-p", ",".join(SHOWN), unit)
-    found = dict(line.split("=", 1) for line in said.splitlines() if "=" in line)
-    return {"NRestarts": "0", **found}  # timers have none
-
-
 def failed(state: dict[str, str]) -> bool:
     return state["ActiveState"] == "failed"
 
@@ -129,7 +121,7 @@ STEPS: tuple[Callable[[Bundle, Changes], Any], ...] = (
 
 def status() -> int:
     """Look, then print the report as JSON; the exit status."""
-    output("systemctl", "start", "gaia-hold.service", limit=300)
+    output("systemctl", "start", HOLD, limit=300)
     bundle = last_bundle()
     report = {
         "host": bundle.get("host", os.uname().nodename),

@@ -40,13 +40,22 @@ def unit_path(unit: Bundle) -> Path:
     return places.UNITS / str(unit["name"])
 
 
+SHOWN = ("ActiveState", "SubState", "Result", "NRestarts", "ActiveEnterTimestampMonotonic")
+
+
+def shown(unit: str) -> dict[str, str]:
+    """What systemd knows of a unit."""
+    said = run("systemctl", "show", "-p", ",".join(SHOWN), unit)
+    found = dict(line.split("=", 1) for line in said.splitlines() if "=" in line)
+    return {"NRestarts": "0", **found}  # timers have none
+
+
 def await_unit(unit: Bundle) -> None:
     """Wait until a unit is active and its addresses accept connections. Raises Failed with its journal otherwise."""
     name, deadline = unit["name"], time.monotonic() + WAIT
     while True:
-        shown = run("systemctl", "show", "-p", "ActiveState,NRestarts,Result", name)
-        state = dict(line.split("=", 1) for line in shown.splitlines() if "=" in line)
-        if state["ActiveState"] == "failed" or int(state.get("NRestarts", 0)) > 3:
+        state = shown(name)
+        if state["ActiveState"] == "failed" or int(state["NRestarts"]) > 3:
             reason = f"failed ({state['Result']})"
         elif not (left := unfinished(unit, state["ActiveState"])):
             return
