@@ -8,7 +8,7 @@ from pathlib import Path
 
 import openstack.exceptions
 
-from ops import archives, catalogue, libraries, recover, smoke, state, status, sweep
+from ops import archives, backup, catalogue, libraries, recover, smoke, state, status, sweep
 from ops.cloud import OpsError
 
 
@@ -49,6 +49,13 @@ def parser() -> argparse.ArgumentParser:
     )
     hosts = verbs.add_parser("status", help="how the hosts are, as a table; ends with 1 when something is wrong")
     hosts.add_argument("-s", "--stack", required=True)
+    copy = verbs.add_parser("backup", help="copy notebooks and HDFS's list of files to the project's object store")
+    copy.add_argument("-s", "--stack", required=True)
+    copy.add_argument("--list", action="store_true", help="only list the copies that there are")
+    back = verbs.add_parser("restore", help="put a copy back; the notebook server or the NameNode restarts for that")
+    back.add_argument("-s", "--stack", required=True)
+    back.add_argument("part", choices=backup.PARTS)
+    back.add_argument("--of", default="", metavar="TIME", help="of that time, as --list shows it; else the newest")
     test = verbs.add_parser("smoke", help="run the Spark job over the catalogue and a notebook paragraph")
     test.add_argument("-s", "--stack", required=True)
     test.add_argument("--catalogue", default="/data/gaia/GDR3")
@@ -78,6 +85,10 @@ def main(argv: list[str]) -> int:
             lines = libraries.lock(chosen.stack, chosen.upgrade, chosen.from_index)
         elif chosen.verb == "status":
             lines, fine = status.status(chosen.stack)
+        elif chosen.verb == "backup":
+            lines = backup.listed(chosen.stack) if chosen.list else backup.backup(chosen.stack)
+        elif chosen.verb == "restore":
+            lines = backup.restore(chosen.stack, chosen.part, chosen.of)
         else:
             lines = smoke.smoke(chosen.stack, chosen.catalogue, chosen.png)
     except (OpsError, OSError, openstack.exceptions.SDKException) as problem:

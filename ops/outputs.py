@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from components.settings.common import DEPLOY_USER
 from ops.cloud import OpsError
@@ -42,10 +42,23 @@ def ssh(found: dict[str, Any]) -> Iterator[list[str]]:
         yield ["ssh", "-F", str(config)]
 
 
-def remote(ssh_command: list[str], host: str, command: str, stdin: bytes = b"") -> bytes:
-    """Run a command on a host and return what it printed. Raises OpsError with the end of its errors."""
-    done = subprocess.run([*ssh_command, host, command], input=stdin, capture_output=True, check=False)
+def remote(
+    ssh_command: list[str],
+    host: str,
+    command: str,
+    stdin: bytes | IO[bytes] = b"",
+    into: IO[bytes] | None = None,
+) -> bytes:
+    """Run a command on a host; what it printed is written `into` a file or returned.
+
+    Raises OpsError with the end of its errors.
+    """
+    source: dict[str, Any] = {"input": stdin} if isinstance(stdin, bytes) else {"stdin": stdin}
+    done = subprocess.run(
+        [*ssh_command, host, command], stdout=into or subprocess.PIPE, stderr=subprocess.PIPE, check=False, **source
+    )
+    said = done.stdout or b""
     if done.returncode:
-        said = (done.stdout + done.stderr).decode(errors="replace").strip()
-        raise OpsError(f"{host}: the command ended with status {done.returncode}:\n{said[-3000:]}")
-    return done.stdout
+        told = (said + done.stderr).decode(errors="replace").strip()
+        raise OpsError(f"{host}: the command ended with status {done.returncode}:\n{told[-3000:]}")
+    return said

@@ -7,7 +7,6 @@ says the cluster's name (Manila's CSI driver writes it), a load balancer of a Se
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -15,9 +14,8 @@ from typing import Any
 from openstack.connection import Connection
 from openstack.exceptions import SDKException
 
-from components.settings import PROJECT
 from ops.cloud import OpsError, connect
-from ops.command import pulumi
+from ops.deployment import whose
 
 CLUSTER_OF_SHARE = "manila.csi.openstack.org/cluster"  # metadata that Manila's CSI driver gives its shares
 OF_A_SERVICE = "Kubernetes external service "  # how the controller manager describes its load balancers
@@ -44,7 +42,7 @@ def sweep(stack: str, remove: bool) -> list[str]:
     Raises OpsError when told to while the deployment has a cluster (what is there may be in use), and when the cloud
     did not let something go, after everything else was removed.
     """
-    cloud, deployment = _whose(stack)
+    cloud, deployment = whose(stack)
     connection = connect(cloud)
     found = [*load_balancers(connection, deployment), *shares(connection, deployment)]
     if not found:
@@ -68,15 +66,6 @@ def sweep(stack: str, remove: bool) -> list[str]:
     if refused:
         raise OpsError("\n".join([*done, *refused]))
     return done
-
-
-def _whose(stack: str) -> tuple[str, str]:
-    """The entry of clouds.yaml and the deployment's name, by the stack's file: after `destroy` no state has them."""
-    config = json.loads(pulumi("config", "--json", stack=stack))
-    cloud, name = (config.get(f"{PROJECT}:{key}", {}).get("value", "") for key in ("cloud", "name"))
-    if not cloud:
-        raise OpsError(f"Pulumi.{stack}.yaml has no {PROJECT}:cloud")
-    return cloud, name or stack
 
 
 def _clusters(cloud: Connection, deployment: str) -> list[Any]:

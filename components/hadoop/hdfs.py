@@ -28,6 +28,7 @@ TEMPORARY = "/var/hadoop/temp"
 LAYOUT = "/etc/hadoop/hdfs-layout.json"
 SPARK_LOG, YARN_LOG, MAPREDUCE_HISTORY = "/spark-log", "/yarn-log", "/mapreduce-history"
 SAFEMODE_EXTENSION_MS = 10_000
+CHECKPOINT_PERIOD_S = 10
 # Of a worker's volume, for YARN's local directories. A node is full for YARN at 90 % (yarn.FULL_PERCENT): HDFS alone
 # never makes it so, and what containers fill is theirs, and goes with them.
 RESERVED_PERCENT = 50
@@ -71,6 +72,9 @@ def hdfs_site(cluster: Cluster) -> dict[str, text.Value]:
         "dfs.replication": cluster.replication,
         "dfs.namenode.name.dir": f"file://{name_directory(cluster)}",
         "dfs.namenode.checkpoint.dir": f"file://{cluster.volume}/hdfs/checkpoint",
+        # Checkpoints are made by a timer and for copies. With Hadoop's hour the NameNode refuses an image that comes
+        # within 45 minutes of its last one, and a copy would be as old as that.
+        "dfs.namenode.checkpoint.period": CHECKPOINT_PERIOD_S,
         "dfs.namenode.rpc-address": f"{cluster.master}:{Port.NAMENODE}",
         "dfs.namenode.rpc-bind-host": "0.0.0.0",
         "dfs.namenode.http-address": f"{cluster.master}:{Port.NAMENODE_HTTP}",
@@ -172,7 +176,7 @@ def layout_file(cluster: Cluster) -> File:
 def checkpoint_files(cluster: Cluster) -> tuple[File, Unit]:
     """Once a day the edit log is merged into the namespace's image; nothing else would, before the next restart.
 
-    The NameNode refuses (409) an image that comes within the hour of its last one, which does no harm.
+    The NameNode refuses (409) an image that comes within seconds of its last one, which does no harm.
     """
     java = f"{cluster.java_home}/bin/java -Xmx{cluster.sizes.namenode_heap_mib}m -XX:+UseSerialGC"
     name = "org.apache.hadoop.hdfs.server.namenode.SecondaryNameNode"

@@ -63,6 +63,6 @@ def reminder(settings: Hadoop) -> str:
     if not settings.let_go:
         return ""
     return (
-        f"gaia:let_go lets {', '.join(settings.let_go)} go: nothing stops a change that deletes their volumes. "
-        "Take it out when that is done: pulumi config rm gaia:let_go"
+        f"gaia:let_go lets {', '.join(settings.let_go)} go: nothing stops a change that deletes their volumes. First "
+        "copy what is on them: python -m ops backup. Take it out when that is done: pulumi config rm gaia:let_go"
     )

@@ -467,6 +467,47 @@ def test_what_dies_on_a_host_is_put_right_and_what_somebody_stopped_is_told(plat
     assert re.search(r" \d+: \S", line), "nothing is said of what it has put right"
 
 
+# Writes a note, or prints the names of those that there are: by an argument, at the server that the first one names.
+NOTES = """
+import json, os, sys
+from ops.notebook import Notebook
+notebook = Notebook(sys.argv[1])
+notebook.login("gaia", os.environ["NOTEBOOK_PASSWORD"])
+if sys.argv[2:]:
+    notebook.call("POST", "/notebook", {"name": sys.argv[2], "notePath": sys.argv[2]})
+print(json.dumps(sorted(note["path"] for note in notebook.call("GET", "/notebook"))))
+"""
+
+
+def notes(platform: Platform, *new: str) -> list[str]:
+    """The notes that the server knows, after writing a new one."""
+    ask = ["python", "-c", NOTES, platform.outputs["zeppelin_url"], *new]
+    done = platform.stack.run(*ask, environment={"NOTEBOOK_PASSWORD": ROTATED}).stdout
+    found: list[str] = json.loads(done.splitlines()[-1])
+    return found
+
+
+def test_notebooks_and_hdfs_that_were_lost_come_back_from_their_copies(platform: Platform) -> None:
+    kept = notes(platform, "/kept")
+    platform.ssh("zeppelin", "echo kept | sudo -u zeppelin hdfs dfs -put - kept")
+    copied = platform.stack.ops("backup").stdout.splitlines()
+    assert [line.split(":")[0] for line in copied] == ["notebooks", "hdfs"]
+    assert copied[0].startswith(f"notebooks: {len(kept)} notes")
+    name = "$(hdfs getconf -confKey dfs.namenode.name.dir | sed s,^file://,,)"
+    platform.ssh("master01", f"sudo systemctl stop namenode; sudo sh -c 'rm -r {name}/current'")
+    platform.ssh("master01", "sudo systemctl start namenode")  # as `up` does on a new volume
+    platform.ssh("zeppelin", f"sudo sh -c 'rm -r {VOLUME}/zeppelin/notebook/*'; sudo systemctl restart zeppelin")
+    assert "kept" not in platform.ssh("master01", "sudo -u hdfs hdfs dfs -ls -R /", check=False)
+    assert notes(platform) == []
+    for part in ("hdfs", "notebooks"):
+        begun = time.monotonic()
+        assert "are in place" in platform.stack.ops("restore", part).stdout
+        print(f"\n{part}: {time.monotonic() - begun:.0f} s to put them back")
+    assert notes(platform) == kept
+    print(f"\n{works(platform):.0f} s more until a Spark job had run")
+    assert platform.ssh("zeppelin", "sudo -u zeppelin hdfs dfs -cat kept 2>/dev/null") == "kept"
+
+
 def yarn_says(platform: Platform, worker: str, state: str) -> str:
     """Wait until a worker is in this state in YARN; the report of its health."""
     ask = "curl -s 'http://master01:8088/ws/v1/cluster/nodes?states=RUNNING,UNHEALTHY'"
@@ -586,7 +627,9 @@ def test_destroy_asks_no_host_leaves_nothing_and_the_catalogue_untouched(
     for host in reversed(HOSTS):  # the gateway last: it is the way to the others
         platform.ssh(host, "sudo systemctl poweroff", check=False)
     platform.stack.destroy()
-    assert everything(cloud, CLOUD) == before
+    copies = f"{STACK}-backup"
+    assert everything(cloud, CLOUD) == {**before, "containers": sorted([*before["containers"], copies])}
+    assert copies in platform.stack.ops("backup", "--list").stdout
     data = everything(cloud, DATA_CLOUD)
     assert data["shares"] == [SHARE]
     assert data["access_rules"] == []

@@ -45,7 +45,7 @@ def cloud(status: str = "") -> Any:
 
 @pytest.fixture
 def stack(monkeypatch: pytest.MonkeyPatch) -> str:
-    monkeypatch.setattr(sweep, "_whose", lambda _: ("a-cloud", "gaia-dev"))
+    monkeypatch.setattr(sweep, "whose", lambda _: ("a-cloud", "gaia-dev"))
     return "gaia-dev"
 
 
