@@ -1,7 +1,8 @@
 """A host's user_data: only what it needs to be reachable, stable for its life. Pure.
 
 Everything else is pushed over SSH (`bundle.py`, `on_host/host`), so that a changed setting never replaces a server.
-Packages, disks and logins are in the bundle too: they change during a host's life.
+Packages, disks and logins are in the bundle too: they change during a host's life. user_data can be read from the
+metadata service by anyone on the host, so the first push keeps all but root from that (`on_host/host/guard.py`).
 """
 
 from __future__ import annotations
@@ -10,43 +11,9 @@ import json
 
 from components.settings.common import DEPLOY_USER
 
-METADATA_ADDRESS = "169.254.169.254"
-GUARD_RULES = "/etc/metadata-guard.nft"
-GUARD_UNIT = "metadata-guard.service"
-
-# user_data can be read from the metadata service by anyone on the host, and it holds the host's private SSH key:
-# only root may talk to that address.
-RULES = f"""\
-table inet metadata_guard
-delete table inet metadata_guard
-table inet metadata_guard {{
-  chain output {{
-    type filter hook output priority filter; policy accept;
-    ip daddr {METADATA_ADDRESS} meta skuid != 0 reject
-  }}
-}}
-"""
-
-UNIT = f"""\
-[Unit]
-Description=Only root may reach the metadata service
-DefaultDependencies=no
-Before=network-pre.target
-Wants=network-pre.target
-After=local-fs.target
-
-[Service]
-Type=oneshot
-RemainAfterExit=yes
-ExecStart=nft -f {GUARD_RULES}
-
-[Install]
-WantedBy=multi-user.target
-"""
-
 
 def user_data(*, hostname: str, deploy_key: str, host_key_private: str, host_key_public: str) -> str:
-    """The cloud-config of a host: its name, its pinned SSH host key, the deploy login and the metadata guard.
+    """The cloud-config of a host: its name, its pinned SSH host key, the deploy login.
 
     `deploy_key` and `host_key_public` are OpenSSH public key lines, `host_key_private` is a PEM: the whole text is
     a secret.
@@ -71,11 +38,6 @@ def user_data(*, hostname: str, deploy_key: str, host_key_private: str, host_key
                 "ssh_authorized_keys": [deploy_key.strip()],
             },
         ],
-        "write_files": [
-            {"path": GUARD_RULES, "content": RULES, "permissions": "0644"},
-            {"path": f"/etc/systemd/system/{GUARD_UNIT}", "content": UNIT, "permissions": "0644"},
-        ],
-        "runcmd": [["systemctl", "daemon-reload"], ["systemctl", "enable", "--now", GUARD_UNIT]],
     }
     # JSON is YAML: no quoting rules to get wrong
     return "#cloud-config\n" + json.dumps(config, indent=1) + "\n"

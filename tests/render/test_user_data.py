@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from components.hosts.user_data import GUARD_UNIT, RULES, UNIT, user_data
+from components.hosts.user_data import user_data
+from components.on_host.host.guard import ADDRESSES, RULES, UNIT, UNIT_TEXT
 
 MADE = user_data(
     hostname="worker01",
@@ -48,12 +49,12 @@ def test_the_kernel_accepts_the_metadata_guard_and_twice(tmp_path: Path, built: 
     command = f"nft -f {rules} && nft -f {rules} && nft list ruleset"
     done = subprocess.run(["unshare", "--net", "sh", "-c", command], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.count("169.254.169.254") == 1
+    assert all(done.stdout.count(address) == 1 for address in ADDRESSES.values())
 
 
 def test_systemd_accepts_the_metadata_guards_unit(tmp_path: Path) -> None:
-    unit = tmp_path / GUARD_UNIT
-    unit.write_text(UNIT.replace("ExecStart=nft", "ExecStart=/usr/sbin/nft"))
+    unit = tmp_path / UNIT
+    unit.write_text(UNIT_TEXT.replace("ExecStart=nft", "ExecStart=/usr/sbin/nft"))
     done = subprocess.run(["systemd-analyze", "verify", str(unit)], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    assert GUARD_UNIT not in done.stderr
+    assert UNIT not in done.stderr

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from components.hosts.bundle import Bundle, Link
-from components.on_host.host import apply, files, hold, last, places, units
+from components.on_host.host import apply, files, guard, hold, last, places, units
 from components.on_host.host.changes import Changes
 from components.on_host.host.commands import Failed
 
@@ -84,6 +84,30 @@ def test_daemons_are_put_right_and_told(monkeypatch: pytest.MonkeyPatch, tmp_pat
         ("systemctl", "start", "--no-block", "datanode.service"),
     ]
     assert changes.lines == ["started datanode.service, which had failed"]
+
+
+def test_the_metadata_service_is_guarded_again_only_when_it_is_not(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, state: Path
+) -> None:
+    calls: list[str] = []
+    tables: set[str] = set()
+
+    def run(*argv: str) -> None:
+        calls.append(" ".join(argv))
+        tables.add(argv[-1])
+
+    monkeypatch.setattr(guard, "RULES_FILE", tmp_path / "rules")
+    monkeypatch.setattr(places, "UNITS", state)
+    monkeypatch.setattr(guard, "run", run)
+    monkeypatch.setattr(guard, "succeeds", lambda *argv: argv[0] == "nft" and str(tmp_path / "rules") in tables)
+    guard.metadata_guard({}, changes := Changes(state / "changes"))
+    assert calls[-1] == f"nft -f {tmp_path / 'rules'}"
+    assert changes.lines == ["guarded the metadata service"]
+    guard.metadata_guard({}, again := Changes(state / "changes"))
+    assert not again.lines
+    tables.clear()  # somebody flushed them
+    guard.metadata_guard({}, after := Changes(state / "changes"))
+    assert after.lines == ["guarded the metadata service"]
 
 
 def test_a_volume_without_room_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

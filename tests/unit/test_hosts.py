@@ -17,7 +17,7 @@ import yaml
 from components.hosts import configuration, ssh
 from components.hosts.bundle import Bundle, File
 from components.hosts.configuration import ON_HOST, applied, host_program, pushed
-from components.hosts.user_data import METADATA_ADDRESS, user_data
+from components.hosts.user_data import user_data
 
 MADE = user_data(
     hostname="worker01",
@@ -34,11 +34,6 @@ def test_user_data_is_a_cloud_config_with_the_pinned_host_key_and_one_login() ->
     assert config["ssh_keys"]["ed25519_public"] == "ssh-ed25519 BBBB"
     assert [user["name"] for user in config["users"][1:]] == ["deploy"]
     assert config["ssh_pwauth"] is False
-
-
-def test_user_data_lets_only_root_reach_the_metadata_service() -> None:
-    rules = next(file for file in yaml.safe_load(MADE)["write_files"] if file["path"].endswith(".nft"))
-    assert re.search(rf"ip daddr {METADATA_ADDRESS} meta skuid != 0 reject", rules["content"])
 
 
 def test_user_data_stays_far_below_novas_limit() -> None:

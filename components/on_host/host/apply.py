@@ -20,6 +20,7 @@ from .changes import Bundle, Changes, write
 from .commands import RUN_LIMIT, Failed, exclusive, say, within
 from .disks import disks
 from .files import directories, files, links
+from .guard import metadata_guard
 from .last import joined, last_bundle, last_manifest, manifest, remove_stale, sweep
 from .libraries import python_environment
 from .names import first_boot, hosts_file, packages
@@ -27,7 +28,7 @@ from .shares import ceph_mounts
 from .units import units
 
 STEPS = (
-    first_boot, remove_stale, hosts_file, packages, accounts, disks, ceph_mounts, directories,
+    first_boot, remove_stale, hosts_file, packages, metadata_guard, accounts, disks, ceph_mounts, directories,
     archives, python_environment, links, files, boot, units,
 )  # fmt: skip
 

@@ -47,7 +47,7 @@ Description=Puts right what is not as it was configured
 [Service]
 Type=oneshot
 ExecStart=/usr/bin/python3 {program} hold
-TimeoutStartSec=5min
+TimeoutStartSec=15min
 """
 EVERY = """\
 [Unit]

@@ -19,6 +19,7 @@ from .changes import Bundle, Changes, write
 from .commands import Failed, exclusive, output, run, within
 from .disks import disks
 from .files import directories, files, links
+from .guard import metadata_guard
 from .last import last_bundle
 from .names import hosts_file
 from .shares import ceph_mounts
@@ -112,7 +113,7 @@ def judged(state: dict[str, str]) -> str:
 
 # What a push may wait for, such as a volume that the cloud is about to show, is looked at again in two minutes.
 STEPS: tuple[Callable[[Bundle, Changes], Any], ...] = (
-    hosts_file, partial(disks, wait=0), ceph_mounts, directories, links, files, daemons, room,
+    hosts_file, metadata_guard, partial(disks, wait=0), ceph_mounts, directories, links, files, daemons, room,
 )  # fmt: skip
 
 
