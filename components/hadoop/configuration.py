@@ -46,7 +46,7 @@ def configure(
     login = first_login(settings.notebook.user, child)
     plain = _cluster(settings, found, made)
     cluster = login.user.apply(lambda user: replace(plain, notebook_users=(user,)))
-    granted = grants(settings.shares, record.name, record.project_id, data, child)
+    granted = grants(settings.shares, record.name, record.project_id, data, child, settings.keys.cephx)
     mounts = pulumi.Output.all(*(_mount(grant) for grant in granted))
     gateway = Access(
         address=made.floating_ip.address,

@@ -136,6 +136,12 @@ class Hdfs(Model):
     replication: int | None = Field(None, ge=1, le=10, description="copies of a block; 2 where there are two workers")
 
 
+class Keys(Model):
+    """A number for each kind of key: another one than before replaces those keys."""
+
+    cephx: int = Field(0, ge=0, description="of the hosts' access to the shares")
+
+
 class Hadoop(Deployment):
     """Settings of the platform `hadoop-yarn`."""
 
@@ -143,6 +149,7 @@ class Hadoop(Deployment):
     live: bool = Field(False, description="people work on it: what holds their data is not let go unasked")
     let_go: tuple[str, ...] = Field((), description="hosts whose volumes may go now, or `all`; only for that change")
     hosts: Hosts
+    keys: Keys = Keys()
     operators: tuple[Operator, ...] = ()
     archives: Archives
     python: Python = Python()

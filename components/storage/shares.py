@@ -17,13 +17,15 @@ from components.settings.common import Share
 MANILA_PROTOCOL = "CEPHFS"
 
 
-def cephx_identity(deployment: str, project_id: str, share: str, mode: str) -> str:
+def cephx_identity(deployment: str, project_id: str, share: str, mode: str, generation: int = 0) -> str:
     """The deployment's own cephx user for a share: unique in the whole Ceph cluster, without `-`.
 
-    Manila gives each identity one key, valid wherever it is granted; so every share of a deployment gets its own.
-    Deployments of one name may be in several projects: eight digits of the project's id keep them apart.
+    Manila gives each identity one key, valid wherever it is granted; so every share of a deployment gets its own, and
+    a key is replaced by another identity (`generation`). Deployments of one name may be in several projects: eight
+    digits of the project's id keep them apart.
     """
-    return re.sub(r"[^A-Za-z0-9]+", "_", f"{deployment}_{project_id[:8]}_{share}_{mode}").lower()
+    words = [deployment, project_id[:8], share, mode, *([str(generation)] if generation else [])]
+    return re.sub(r"[^A-Za-z0-9]+", "_", "_".join(words)).lower()
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,10 @@ class Mountable(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class ShareGrantArgs:
-    """`share`: name in Manila; `deployment` and `project_id`: whose access this is; `mode`: ro or rw."""
+    """`share`: name in Manila; `deployment` and `project_id`: whose access this is; `mode`: ro or rw.
+
+    A changed `generation` replaces the key.
+    """
 
     share: str
     mount: str
@@ -66,6 +71,7 @@ class ShareGrantArgs:
     deployment: str
     project_id: str
     data_provider: openstack.Provider
+    generation: int = 0
 
 
 class ShareGrant(pulumi.ComponentResource):
@@ -83,7 +89,7 @@ class ShareGrant(pulumi.ComponentResource):
     def __init__(self, name: str, args: ShareGrantArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("gaia:storage:ShareGrant", name, None, opts)
         self.share, self.mount, self.mode = args.share, args.mount, args.mode
-        self.identity = cephx_identity(args.deployment, args.project_id, args.share, args.mode)
+        self.identity = cephx_identity(args.deployment, args.project_id, args.share, args.mode, args.generation)
         share = openstack.sharedfilesystem.get_share_output(
             name=args.share, opts=pulumi.InvokeOutputOptions(provider=args.data_provider, parent=self)
         )
@@ -95,7 +101,12 @@ class ShareGrant(pulumi.ComponentResource):
 
 
 def grants(
-    shares: Sequence[Share], deployment: str, project_id: str, data: Entry, child: pulumi.ResourceOptions
+    shares: Sequence[Share],
+    deployment: str,
+    project_id: str,
+    data: Entry,
+    child: pulumi.ResourceOptions,
+    generation: int = 0,
 ) -> list[ShareGrant]:
     """The deployment's access to each share of its config; `data` is the entry of the project that owns them."""
     if not shares:
@@ -110,6 +121,7 @@ def grants(
                 mode=share.mode,
                 deployment=deployment,
                 project_id=project_id,
+                generation=generation,
                 data_provider=provider,
             ),
             child,

@@ -256,9 +256,10 @@ def later(platform: Platform) -> dict[str, Any]:
 
 
 def copied(platform: Platform) -> dict[str, Any]:
-    """The same with more copies of HDFS's blocks: every daemon of HDFS and YARN reads that."""
+    """The same with more copies of HDFS's blocks, which every daemon of HDFS and YARN reads, and a new cephx key."""
     values = later(platform)
     values["hdfs"] = {"replication": len(WORKERS)}
+    values["keys"] = {"cephx": 1}
     return values
 
 
@@ -392,9 +393,16 @@ def test_what_cannot_be_installed_leaves_the_hosts_as_they_were_and_is_pushed_ag
     assert "command:remote:Command zeppelin" in again
 
 
+def identities(cloud: Sandbox) -> list[str]:
+    """Whom Manila lets the stack's hosts mount the catalogue as."""
+    rules = [rule.split() for rule in everything(cloud, DATA_CLOUD)["access_rules"]]
+    return [identity for share, identity, _ in rules if share == SHARE and identity.startswith("gaia_test_")]
+
+
 def test_a_change_that_restarts_every_daemon_goes_through_the_workers_in_turn_and_ends_no_job(
-    platform: Platform,
+    platform: Platform, cloud: Sandbox
 ) -> None:
+    [identity] = identities(cloud)
     platform.let_in("deploy", platform.directory / "key")  # the new worker too
     begin_hog(platform, executors=3)
     daemons = [("master01", "namenode"), ("master01", "resourcemanager")]
@@ -409,6 +417,11 @@ def test_a_change_that_restarts_every_daemon_goes_through_the_workers_in_turn_an
     order = [max(int(now[worker, daemon]) for daemon in ("datanode", "nodemanager")) for worker in (*WORKERS, NEW)]
     assert order == sorted(order)
     assert "Lost executor" not in log
+    # the same change has replaced the key by which the shares are mounted
+    assert identities(cloud) == [f"{identity}_1"]
+    for host in (*HOSTS, NEW):
+        assert platform.ssh(host, "ls /etc/ceph/*.keyring") == f"/etc/ceph/{identity}_1.keyring"
+        assert "gaia_source" in platform.ssh(host, f"ls {CATALOGUE}")
 
 
 BLOCKS = "sudo find /mnt/cinder -name 'blk_*' ! -name '*.meta' -printf '%f %s\\n' | sort"

@@ -16,6 +16,12 @@ def test_deployments_of_one_name_in_two_projects_have_identities_of_their_own() 
     assert len({cephx_identity("gaia-test", project, "dr3", "ro") for project in ("0" * 32, "1" * 32)}) == 2
 
 
+def test_another_generation_is_another_identity_and_the_first_has_the_name_that_it_always_had() -> None:
+    first, second = (cephx_identity("gaia-test", "0" * 32, "dr3", "ro", number) for number in (0, 1))
+    assert first == cephx_identity("gaia-test", "0" * 32, "dr3", "ro")
+    assert second == f"{first}_1"
+
+
 def test_an_export_location_splits_into_monitors_and_path() -> None:
     export = Export.parse("10.4.200.9:6789,10.4.200.13:6789:/volumes/_nogroup/ab-12")
     assert export == Export("10.4.200.9:6789,10.4.200.13:6789", "/volumes/_nogroup/ab-12")
