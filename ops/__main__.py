@@ -8,7 +8,7 @@ from pathlib import Path
 
 import openstack.exceptions
 
-from ops import archives, backup, catalogue, libraries, recover, smoke, state, status, sweep
+from ops import archives, backup, catalogue, libraries, recover, schema, smoke, state, status, sweep
 from ops.cloud import OpsError
 
 
@@ -56,6 +56,7 @@ def parser() -> argparse.ArgumentParser:
     back.add_argument("-s", "--stack", required=True)
     back.add_argument("part", choices=backup.PARTS)
     back.add_argument("--of", default="", metavar="TIME", help="of that time, as --list shows it; else the newest")
+    verbs.add_parser("schema", help="write the schema of the stacks' files after the settings have changed")
     test = verbs.add_parser("smoke", help="run the Spark job over the catalogue and a notebook paragraph")
     test.add_argument("-s", "--stack", required=True)
     test.add_argument("--catalogue", default="/data/gaia/GDR3")
@@ -85,6 +86,8 @@ def main(argv: list[str]) -> int:
             lines = libraries.lock(chosen.stack, chosen.upgrade, chosen.from_index)
         elif chosen.verb == "status":
             lines, fine = status.status(chosen.stack)
+        elif chosen.verb == "schema":
+            lines = schema.write(Path.cwd())
         elif chosen.verb == "backup":
             lines = backup.listed(chosen.stack) if chosen.list else backup.backup(chosen.stack)
         elif chosen.verb == "restore":

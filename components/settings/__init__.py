@@ -19,7 +19,8 @@ from pydantic import BaseModel, ValidationError
 
 from components.settings.base import PROJECT, SettingsError, problems
 
-__all__ = ["PROJECT", "SECRET_KEYS", "SettingsError", "laid_over", "over_defaults", "parse", "platform_of", "versions"]
+__all__ = ["PROJECT", "SECRET_KEYS", "SettingsError", "laid_over", "over_defaults", "parse", "platform_of",
+           "said_elsewhere", "sites", "versions"]
 
 SITES = Path(__file__).with_name("sites.yaml")
 VERSIONS = Path(__file__).parents[2] / "versions.toml"
@@ -72,9 +73,9 @@ def parse(
     values = {key: _decode(text, model, key) for key, text in given.items() if key not in secret}
     # Pulumi.yaml declares every platform's keys, with an empty default: empty means not set
     values = {key: value for key, value in values.items() if value not in ("", {}, [], False)}
-    unknown_site = "site" in values and values["site"] not in _sites()
+    unknown_site = "site" in values and values["site"] not in sites()
     if unknown_site:
-        wrong.append(f"site must be one of {', '.join(_sites())}; is {values['site']!r}")
+        wrong.append(f"site must be one of {', '.join(sites())}; is {values['site']!r}")
     for key, of in SECRETS_OF.items():
         wrong += _secrets_of(key, given.get(key, "{}"), of, values.get(of, {}))
     layered = over_defaults(values, versions())
@@ -115,20 +116,26 @@ def over_defaults(own: Values, known: Values) -> Values:
 
     What a site says may be of keys that the stack's platform does not have.
     """
-    below = laid_over({key: known[key] for key in VERSIONED if key in known}, _sites().get(own.get("site", ""), {}))
+    below = laid_over({key: known[key] for key in VERSIONED if key in known}, sites().get(own.get("site", ""), {}))
     layered: Values = laid_over(below, own)
     return layered
 
 
 @cache
-def _sites() -> Values:
+def sites() -> Values:
+    """What each site says; nobody changes what this returns."""
     found: Values = yaml.safe_load(SITES.read_text(encoding="utf-8"))
     return found
 
 
+def said_elsewhere() -> set[str]:
+    """The keys that a stack's file need not say in full: the site does, or the versions file."""
+    return {*VERSIONED, *(key for site in sites().values() for key in site)}
+
+
 def _of_sites(problem: str) -> bool:
     """Whether a line of `problems` says that something is not set which sites say."""
-    keys = {key for site in _sites().values() for key in site}
+    keys = {key for site in sites().values() for key in site}
     return problem.endswith(" is not set") and re.split(r"[. ]", problem)[0] in keys
 
 

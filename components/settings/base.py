@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, ValidationError, WithJsonSchema
 
 PROJECT = "gaia"
 # Where nothing may be mounted over: the system's own directories, and those of the platform's volumes.
@@ -17,6 +17,9 @@ SYSTEM_DIRECTORIES = frozenset(
         *("proc", "root", "run", "sbin", "srv", "sys", "tmp", "usr", "var"),
     )
 )
+
+
+PATH, NAME, SHA512, URL = r"(/[A-Za-z0-9._-]+)+", r"[a-z][a-z0-9-]{0,30}", r"[0-9a-f]{128}", r"https?://[^\s/]+(/\S*)?"
 
 
 class SettingsError(Exception):
@@ -35,7 +38,7 @@ class Model(BaseModel):
 
 
 def _absolute(path: str) -> str:
-    if not re.fullmatch(r"(/[A-Za-z0-9._-]+)+", path):
+    if not re.fullmatch(PATH, path):
         raise ValueError(
             f"must be an absolute path without spaces or a trailing slash, such as /data/gaia/GDR3; is {path!r}"
         )
@@ -50,19 +53,19 @@ def _mount(path: str) -> str:
 
 
 def _name(name: str) -> str:
-    if not re.fullmatch(r"[a-z][a-z0-9-]{0,30}", name):
+    if not re.fullmatch(NAME, name):
         raise ValueError(f"must be 1 to 31 lower-case letters, digits and '-', beginning with a letter; is {name!r}")
     return name
 
 
 def _sha512(digest: str) -> str:
-    if not re.fullmatch(r"[0-9a-f]{128}", digest):
+    if not re.fullmatch(SHA512, digest):
         raise ValueError("must be 128 hexadecimal digits: publishers offer it as URL.sha512 beside the archive")
     return digest
 
 
 def _url(url: str) -> str:
-    if not re.fullmatch(r"https?://[^\s/]+(/\S*)?", url):
+    if not re.fullmatch(URL, url):
         raise ValueError(f"must be an http:// or https:// URL; is {url!r}")
     return url
 
@@ -74,11 +77,19 @@ def _as_written(values: Any) -> Any:
     return {key: value if isinstance(value, str) else json.dumps(value) for key, value in values.items()}
 
 
-MountPoint = Annotated[str, AfterValidator(_mount)]
-Name = Annotated[str, AfterValidator(_name)]
-Sha512 = Annotated[str, AfterValidator(_sha512)]
-Texts = Annotated[dict[str, str], BeforeValidator(_as_written)]  # for programs that want the text of any value
-Url = Annotated[str, AfterValidator(_url)]
+def _text(pattern: str) -> WithJsonSchema:
+    """What editors are told of a text."""
+    return WithJsonSchema({"type": "string", "pattern": f"^{pattern}$"})
+
+
+MountPoint = Annotated[str, AfterValidator(_mount), _text(PATH)]
+Name = Annotated[str, AfterValidator(_name), _text(NAME)]
+Sha512 = Annotated[str, AfterValidator(_sha512), _text(SHA512)]
+# for programs that want the text of any value
+Texts = Annotated[
+    dict[str, str], BeforeValidator(_as_written, json_schema_input_type=dict[str, str | int | float | bool])
+]
+Url = Annotated[str, AfterValidator(_url), _text(URL)]
 
 
 def problems(error: ValidationError) -> Iterable[str]:
