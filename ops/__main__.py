@@ -8,7 +8,7 @@ from pathlib import Path
 
 import openstack.exceptions
 
-from ops import archives, backup, catalogue, libraries, recover, schema, smoke, state, status, sweep
+from ops import archives, backup, catalogue, changed, libraries, recover, review, schema, smoke, state, status, sweep
 from ops.cloud import OpsError
 
 
@@ -56,6 +56,12 @@ def parser() -> argparse.ArgumentParser:
     back.add_argument("-s", "--stack", required=True)
     back.add_argument("part", choices=backup.PARTS)
     back.add_argument("--of", default="", metavar="TIME", help="of that time, as --list shows it; else the newest")
+    seen = verbs.add_parser("review", help="preview a stack and say what it means, as the comment of a pull request")
+    seen.add_argument("-s", "--stack", required=True)
+    seen.add_argument("--post", action="store_true", help="write it to the request of this job of GitHub or GitLab")
+    seen.add_argument("--svg", type=Path, help="also draw it into this file")
+    which = verbs.add_parser("changed", help="which stacks a branch is about, as a JSON list")
+    which.add_argument("--since", required=True, metavar="REVISION", help="which the branch began at, or left")
     verbs.add_parser("schema", help="write the schema of the stacks' files after the settings have changed")
     test = verbs.add_parser("smoke", help="run the Spark job over the catalogue and a notebook paragraph")
     test.add_argument("-s", "--stack", required=True)
@@ -86,6 +92,10 @@ def main(argv: list[str]) -> int:
             lines = libraries.lock(chosen.stack, chosen.upgrade, chosen.from_index)
         elif chosen.verb == "status":
             lines, fine = status.status(chosen.stack)
+        elif chosen.verb == "changed":
+            lines = changed.changed(Path.cwd(), chosen.since)
+        elif chosen.verb == "review":
+            lines, fine = review.review(chosen.stack, chosen.svg, chosen.post)
         elif chosen.verb == "schema":
             lines = schema.write(Path.cwd())
         elif chosen.verb == "backup":

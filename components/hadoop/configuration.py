@@ -6,7 +6,6 @@ import hashlib
 from collections.abc import Container, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any
 
 import pulumi
 import pulumi_command as command
@@ -58,8 +57,12 @@ def configure(
         through = replace(gateway, address=host.address, host_key=host.host_key, proxy=gateway)
         access = gateway if host is made.gateway else through
         ready = [host.server, host.volume.attachment, *made.reachable, *made.groups.rules[host.group], *made.mountable]
-        content = _bundle(settings, made, host, cluster, mounts)
-        return Configuration(host.hostname, access, content, host.server.id, [*ready, *after], child)
+        content = pulumi.Output.all(cluster, host.volume.volume_id, mounts).apply(
+            lambda known: _bundle(settings, made, host, *known)
+        )
+        # without what a preview may not know yet, and no unit is restarted for
+        digests = cluster.apply(lambda known: _bundle(settings, made, host, known, "", ()).digests())
+        return Configuration(host.hostname, access, content, digests, host.server.id, [*ready, *after], child)
 
     first = push(made.gateway, ())
     pushed_all, turn = [first], first
@@ -105,28 +108,19 @@ def _cluster(settings: Hadoop, found: Found, made: Infrastructure) -> Cluster:
 
 
 def _bundle(
-    settings: Hadoop,
-    made: Infrastructure,
-    host: Host,
-    cluster: pulumi.Output[Cluster],
-    mounts: pulumi.Output[list[CephMount]],
-) -> pulumi.Output[Bundle]:
-    addresses = {name: other.address for name, other in made.hosts.items()}
-
-    def content(known: Sequence[Any]) -> Bundle:
-        return host_bundle(
-            host=host.hostname,
-            role=host.role,
-            cluster=known[0],
-            addresses=addresses,
-            distribution=DISTRIBUTIONS[settings.image.family],
-            operators=settings.operators,
-            python=settings.python,
-            disk=Disk(volume_id=known[1], size_gib=host.volume.size, mount=host.volume.mount),
-            mounts=known[2],
-        )
-
-    return pulumi.Output.all(cluster, host.volume.volume_id, mounts).apply(content)
+    settings: Hadoop, made: Infrastructure, host: Host, cluster: Cluster, volume_id: str, mounts: Sequence[CephMount]
+) -> Bundle:
+    return host_bundle(
+        host=host.hostname,
+        role=host.role,
+        cluster=cluster,
+        addresses={name: other.address for name, other in made.hosts.items()},
+        distribution=DISTRIBUTIONS[settings.image.family],
+        operators=settings.operators,
+        python=settings.python,
+        disk=Disk(volume_id=volume_id, size_gib=host.volume.size, mount=host.volume.mount),
+        mounts=mounts,
+    )
 
 
 def health_check(workers: Sequence[str], asked: str = "") -> str:

@@ -6,6 +6,8 @@ that it reads.
 
 from __future__ import annotations
 
+import hashlib
+import json
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -145,3 +147,23 @@ class Bundle:
     def as_dict(self) -> dict[str, Any]:
         """The bundle as JSON-ready data."""
         return asdict(self)
+
+    def digests(self) -> dict[str, str]:
+        """Unit -> digest of all that it is restarted for: a preview shows by it what a push would restart.
+
+        Short and of more than one file: they tell nothing of what these hold.
+        """
+        parts = {part.path: asdict(part) for part in self.files}
+        parts |= {part.path: asdict(part) for part in self.links}
+        parts |= {part.directory: asdict(part) for part in self.archives}
+        parts |= {self.python.path: asdict(self.python)} if self.python else {}
+
+        def digest(unit: Unit) -> str:
+            seen = {path: part for path, part in parts.items() if any(_below(path, watch) for watch in unit.watches)}
+            return hashlib.sha256(json.dumps([unit.content, seen], sort_keys=True).encode()).hexdigest()[:12]
+
+        return {unit.name: digest(unit) for unit in self.units}
+
+
+def _below(path: str, place: str) -> bool:
+    return path == place or path.startswith(place.rstrip("/") + "/")

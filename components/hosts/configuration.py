@@ -111,7 +111,8 @@ class Configuration(pulumi.ComponentResource):
     Only a changed bundle makes the command run again, and the host then touches only what differs. A changed bundle
     replaces the command, the old one first: after a push that failed, the state has none, so that the next `up`
     pushes whatever the config says by then. (After a failed update the engine would keep the old inputs, and take a
-    config that was put back for what the host has.) Destroying it does nothing on the host: it needs no SSH.
+    config that was put back for what the host has.) Destroying it does nothing on the host: it needs no SSH. `digests`
+    are those of the bundle's units (`Bundle.digests`), also where a preview does not know all of the bundle yet.
     """
 
     applied: pulumi.Output[str]
@@ -121,6 +122,7 @@ class Configuration(pulumi.ComponentResource):
         name: str,
         access: Access,
         bundle: pulumi.Output[Bundle],
+        digests: pulumi.Output[dict[str, str]],
         server_id: pulumi.Input[str],
         depends_on: Sequence[pulumi.Resource],
         opts: pulumi.ResourceOptions | None = None,
@@ -134,8 +136,12 @@ class Configuration(pulumi.ComponentResource):
             stdin=stdin,
             logging=command.remote.Logging.STDERR,
             add_previous_output_in_env=False,
-            # a replaced server has lost its configuration
-            triggers=[server_id, stdin.apply(lambda text: hashlib.sha256(text.encode()).hexdigest())],
+            # a replaced server has lost its configuration; the units' digests are for people who read a preview
+            triggers=[
+                server_id,
+                stdin.apply(lambda text: hashlib.sha256(text.encode()).hexdigest()),
+                pulumi.Output.unsecret(digests),
+            ],
             opts=pulumi.ResourceOptions(parent=self, depends_on=list(depends_on), delete_before_replace=True),
         )
         self.applied = self.command.id

@@ -409,6 +409,10 @@ def test_a_change_that_restarts_every_daemon_goes_through_the_workers_in_turn_an
     daemons += [(worker, daemon) for worker in (*WORKERS, NEW) for daemon in ("datanode", "nodemanager")]
     before = {pair: platform.started(*pair) for pair in daemons}
     platform.configure(copied(platform))
+    comment = platform.stack.ops("review").stdout
+    for worker in (*WORKERS, NEW):
+        assert f"- `{worker}`: datanode.service, nodemanager.service" in comment.splitlines()
+    assert not [secret for secret in (PASSWORD, ROTATED) if secret in comment]
     platform.stack.up()
     now = {pair: platform.started(*pair) for pair in daemons}
     assert not [pair for pair in daemons if now[pair] == before[pair]]

@@ -15,7 +15,7 @@ import pytest
 import yaml
 
 from components.hosts import configuration, ssh
-from components.hosts.bundle import Bundle, File
+from components.hosts.bundle import Bundle, File, Link, PythonEnvironment, Unit
 from components.hosts.configuration import ON_HOST, applied, host_program, pushed
 from components.hosts.user_data import user_data
 
@@ -50,6 +50,28 @@ def test_a_pushed_program_is_run_with_its_argument(tmp_path: Path) -> None:
     text = pushed(source, {"a": '"quoted"\n\\'})
     done = subprocess.run([sys.executable, "-"], input=text, text=True, capture_output=True, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (3, '"quoted"\n\\', "")
+
+
+def test_a_units_digest_differs_when_something_that_it_is_restarted_for_does() -> None:
+    def digests(conf: str = "a", link: str = "/opt/one", libraries: str = "x==1", text: str = "u") -> dict[str, str]:
+        return Bundle(
+            host="worker01",
+            files=(File(path="/etc/conf/a.xml", content=conf),),
+            links=(Link(path="/opt/hadoop", target=link),),
+            python=PythonEnvironment(path="/opt/python", libraries=libraries),
+            units=(
+                Unit(name="a.service", content=text, watches=("/etc/conf",)),
+                Unit(name="b.service", content="u", watches=("/opt/hadoop", "/etc/conf/a")),
+                Unit(name="c.service", content="u", watches=("/opt/python",)),
+            ),
+        ).digests()
+
+    def differ(**changes: str) -> set[str]:
+        return {name[0] for name, digest in digests(**changes).items() if digest != digests()[name]}
+
+    assert differ() == set()
+    assert (differ(conf="b"), differ(text="v")) == ({"a"}, {"a"})
+    assert (differ(link="/opt/two"), differ(libraries="x==2")) == ({"b"}, {"c"})
 
 
 def test_a_bundle_reaches_the_hosts_program_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
