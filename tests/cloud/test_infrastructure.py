@@ -112,6 +112,26 @@ def test_one_more_worker_adds_a_worker_and_touches_no_other_server(stack: Stack)
     stack.configure(config())
 
 
+def test_the_comment_of_a_change_says_what_is_made_and_a_preflight_that_it_fits(stack: Stack, tmp_path: Path) -> None:
+    stack.configure(config(hosts=hosts(worker={**hosts()["worker"], "count": 3})))
+    said = stack.ops("review", "--svg", str(tmp_path / "change.svg")).stdout
+    assert re.search(r"^### `infra`: \d+ created$", said, re.M)
+    assert "| create | Volume `worker03` |" in said
+    assert ">worker03</text>" in (tmp_path / "change.svg").read_text()
+    before = stack.ops("preflight").stdout.splitlines()
+    assert re.search(r"^instances +well +1 needed, \d+ free$", "\n".join(before), re.M)
+    assert not [line for line in before if " wrong " in line]
+    stack.configure(config(hosts=hosts(worker={**hosts()["worker"], "count": 40})))
+    after = stack.ops("preflight", check=False)
+    assert after.returncode == 1
+    assert re.search(r"^instances +wrong +38 needed, .*: the project's quota is \d+ too small$", after.stdout, re.M)
+    stack.configure(config(image={"name": "no-such-image", "family": "debian"}))
+    for verb in ("review", "preflight"):
+        refused = stack.ops(verb, check=False)
+        assert refused.returncode == 1
+        assert "no-such-image" in refused.stdout
+
+
 def test_a_rebuild_number_replaces_that_server_and_keeps_its_port_and_volume(stack: Stack) -> None:
     stack.configure(config(hosts=hosts(rebuild={"worker01": 1})))
     operations = stack.operations()

@@ -187,7 +187,7 @@ class Server:
 @pytest.fixture
 def server() -> Iterator[Server]:
     server = Server()
-    thread = threading.Thread(target=server.web.serve_forever)
+    thread = threading.Thread(target=server.web.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     yield server
     server.web.shutdown()
