@@ -184,12 +184,16 @@ def service(
             ("StartLimitBurst", 10),
         ],
         "Service": [
-            *([("Type", "oneshot"), ("RemainAfterExit", "yes")] if oneshot else [("Type", "exec")]),
+            # always: a DataNode that its NameNode refuses ends by itself, and well
+            *(
+                [("Type", "oneshot"), ("RemainAfterExit", "yes"), ("Restart", "on-failure")]
+                if oneshot
+                else [("Type", "exec"), ("Restart", "always")]
+            ),
             ("User", account),
             ("EnvironmentFile", ENVIRONMENT),
             ("ExecStart", command),
             ("SuccessExitStatus", 143),
-            ("Restart", "on-failure"),
             ("RestartSec", 5),
             ("LimitNOFILE", 65536),
             ("TasksMax", "infinity"),
