@@ -41,7 +41,7 @@ class Mirror:
             CHECKSUMS.write_text(_toml(found))
         else:
             self._remove_stale({item.name for item in assemblies(self.versions, nodes=True)})
-        self._wheels(say)
+        self.serve_wheels(say)
 
     def copy_charts(self, packed: Path) -> None:
         """Serve these charts and no other. Raises RegistryError when there are none."""
@@ -77,7 +77,10 @@ class Mirror:
         say(f"{item.name}: {target.stat().st_size >> 20} MiB in {time.monotonic() - begun:.0f} s")
         return digest
 
-    def _wheels(self, say: Say) -> None:
+    def serve_wheels(self, say: Say) -> None:
+        """Serve the wheels that the locks name and no other. Raises RegistryError when there is no lock."""
+        if not self._locks:
+            raise RegistryError("there is no Pulumi.STACK.libraries.txt: this is not a complete checkout")
         stamp, wanted = self.wheels / ".requirements", locked(path.read_text() for path in self._locks)
         if stamp.exists() and stamp.read_text() == wanted:
             return

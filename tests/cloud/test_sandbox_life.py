@@ -28,7 +28,8 @@ def copy(cloud: Sandbox) -> Iterator[Sandbox]:
     assert cloud.root == ROOT
     root = Path(tempfile.mkdtemp(prefix="gaia-"))
     shutil.copytree(ROOT / "sandbox", root / "sandbox")
-    shutil.copy(ROOT / "versions.toml", root)
+    for file in (ROOT / "versions.toml", *Layout(ROOT).locks):  # the mirror, which both share, serves what these name
+        shutil.copy(file, root)
     (root / ".sandbox").mkdir()
     (root / ".sandbox/cache").symlink_to(ROOT / ".sandbox/cache")
     (root / ".tools").symlink_to(ROOT / ".tools")

@@ -131,3 +131,12 @@ def test_nothing_outside_and_nothing_hidden_is_served(address: tuple[str, int], 
 @pytest.mark.parametrize("method", ["PUT", "POST", "DELETE"])
 def test_nothing_can_be_changed(address: tuple[str, int], method: str) -> None:
     assert get(address, "/wheels/a-1.whl", method)[0] == 501
+
+
+def test_a_checkout_without_locks_does_not_take_the_wheels_of_one_that_has_them(tmp_path: Path) -> None:
+    mirror = Mirror(tmp_path / "mirror", ROOT / "versions.toml", [])
+    mirror.wheels.mkdir(parents=True)
+    (mirror.wheels / "numpy.whl").touch()
+    with pytest.raises(RegistryError, match="not a complete checkout"):
+        mirror.serve_wheels(print)
+    assert (mirror.wheels / "numpy.whl").exists()
