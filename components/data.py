@@ -33,4 +33,4 @@ class DataPlatform(pulumi.ComponentResource):
             for share in settings.catalogue_shares
         }
         self.exports = {"shares": {name: share.share_id for name, share in shares.items()}}
-        self.register_outputs({})
+        self.register_outputs(noted.told(settings.site))

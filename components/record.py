@@ -6,7 +6,7 @@ second time there; and a renamed stack would get all its hosts anew, under the n
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
@@ -30,6 +30,10 @@ class Record:
     project: str
     project_id: str
     rebuild: dict[str, int] = field(default_factory=dict)
+
+    def told(self, site: str, live: bool = False, let_go: Sequence[str] = ()) -> dict[str, Any]:
+        """What a platform says of itself among its outputs in the state, for the policies (policy/rules.py)."""
+        return {"deployment": self.name, "site": site, "live": live, "letGo": list(let_go)}
 
     def keep(self, opts: pulumi.ResourceOptions) -> None:
         """Note it in the state: a Stash, which is nothing in the cloud."""

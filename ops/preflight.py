@@ -78,7 +78,7 @@ def preflight(stack: str) -> tuple[list[str], bool]:
     """The table, and whether nothing is wrong. Raises OpsError when the cloud cannot be asked at all."""
     entry, deployment = whose(stack)
     cloud, seen = connect(entry), preview(stack)
-    if said := errors(seen):
+    if said := "\n".join(seen["refused"]) or errors(seen):
         return [str(Check("the stack's file", "", said))], False
     new = [change for change in changes(seen) if change.verb == CREATE]
     flavors = {one.name: Flavor(one.vcpus, one.ram, one.disk) for one in cloud.compute.flavors()}

@@ -9,8 +9,9 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import tempfile
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,7 @@ STATEFUL = {
     "openstack:containerinfra/cluster:Cluster": "what its pods keep on its nodes",
     "kubernetes:core/v1:PersistentVolumeClaim": "the volume that was made for it",
 }
+POLICIES = Path(__file__).parent.parent / "policy"
 UNITS = 2  # which of a push's triggers has its units' digests: components/hosts/configuration.py
 LONGEST = 120  # characters of a value
 MOST = 60_000  # characters of a comment: GitHub takes 65,536
@@ -86,21 +88,40 @@ def review(stack: str, svg: Path | None, post: bool) -> tuple[list[str], bool]:
     if svg:
         svg.write_text(picture.svg(f"{stack}: {summary(changes(seen), errors(seen))}", drawn(seen)), encoding="utf-8")
     lines = [f"{stack}: {forge.comment(marker(stack), text)}"] if forge else [text]
-    return lines, not errors(seen)
+    return lines, not (errors(seen) or seen["refused"])
 
 
 def preview(stack: str) -> dict[str, Any]:
-    """What the engine says that an `up` would do, also where it ends with an error. Raises OpsError otherwise."""
-    words = ["pulumi", "preview", "--json", "--show-sames", "--non-interactive", "--stack", stack]
-    done = subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    """What the engine says that an `up` would do, also where it ends with an error; `refused`: what policies say.
+
+    Raises OpsError when it says nothing.
+    """
+    with tempfile.TemporaryDirectory(prefix="gaia-preview-") as directory:
+        events = Path(directory, "events")
+        words = ["pulumi", "preview", "--json", "--show-sames", "--non-interactive", "--stack", stack]
+        words += ["--policy-pack", str(POLICIES), "--event-log", str(events)]  # only there is what policies say
+        environment = {**os.environ, "PULUMI_DEBUG_COMMANDS": "1"}  # without which it has no --event-log
+        done = subprocess.run(
+            words, stdin=subprocess.DEVNULL, capture_output=True, text=True, env=environment, check=False
+        )
+        refused = list(refusals(events.read_text(encoding="utf-8").splitlines())) if events.exists() else []
     try:
         found: dict[str, Any] = json.loads(done.stdout[done.stdout.index("{") :])
     except ValueError:
         said = (done.stderr or done.stdout).strip()[-1500:]
         raise OpsError(f"pulumi preview says nothing of {stack}: {said}") from None
-    if done.returncode and not errors(found):
+    if done.returncode and not (refused or errors(found)):
         found.setdefault("diagnostics", []).append({"severity": "error", "message": done.stderr.strip()[-1500:]})
-    return found
+    return {**found, "refused": refused}
+
+
+def refusals(events: Iterable[str]) -> Iterator[str]:
+    """What policies refuse, by the engine's log of events. Pure."""
+    for line in events:
+        found = json.loads(line).get("policyEvent", {})
+        if found.get("enforcementLevel") == "mandatory":
+            said = found["message"].partition("\n")[2].strip()  # after what the policy is for
+            yield f"{name_of(found['resourceUrn'])}: {said}"
 
 
 def changes(preview: State) -> list[Change]:
@@ -129,7 +150,9 @@ def comment(stack: str, preview: State) -> str:
     """The comment, in Markdown. Pure."""
     found, failed = changes(preview), errors(preview)
     parts = [f"### `{stack}`: {summary(found, failed)}"]
-    if failed:
+    if refused := preview.get("refused"):
+        parts += _list("**Refused** (`policy/rules.py`):", refused)
+    elif failed:
         parts += ["The preview ends with an error, so what follows may not be all:", _fenced("", failed)]
     lost = [one for one in found if one.loses]
     parts += _list("", [f"**{one.kind} `{one.name}` is {VERBS[one.verb]}, and with it {one.loses}**" for one in lost])

@@ -45,4 +45,4 @@ class HadoopYarn(pulumi.ComponentResource):
             at_work = record.named(state, COMMAND_TYPE)
             login = configure(settings, noted, found, made, data, at_work, self)
             self.exports |= {"notebook_user": login.name, "notebook_password": login.password}
-        self.register_outputs({})
+        self.register_outputs(noted.told(settings.site, settings.live, settings.let_go))

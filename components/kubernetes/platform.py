@@ -79,7 +79,7 @@ class KubernetesPlatform(pulumi.ComponentResource):
                 "notebook_password": notebooks.login.password,
             }
             self.exports |= services.install(settings, place, self, [drivers])
-        self.register_outputs({})
+        self.register_outputs(noted.told(settings.site))
 
     def _cluster(self, settings: Kubernetes, name: str, found: Found) -> tuple[MagnumCluster, pulumi.Output[str]]:
         """The cluster on a network of its own, and the private key of its nodes."""

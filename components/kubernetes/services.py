@@ -91,7 +91,7 @@ class ServicesPlatform(pulumi.ComponentResource):
             "kubeconfig": secret(kubeconfig),
             **install(settings, place, self),
         }
-        self.register_outputs({})
+        self.register_outputs(noted.told(settings.site))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -51,6 +51,14 @@ def hosts(**changes: Any) -> dict[str, Any]:
     return {**config()["hosts"], **changes}
 
 
+def copied(directory: Path) -> None:
+    """Another copy of the program, of the policies and of `ops`."""
+    for part in ("components", "ops", "policy", "__main__.py", "versions.toml"):
+        copy = shutil.copytree if (ROOT / part).is_dir() else shutil.copy
+        copy(ROOT / part, directory / part)
+    (directory / ".venv").symlink_to(ROOT / ".venv")
+
+
 @pytest.fixture(scope="module")
 def sandbox(cloud: Sandbox) -> Sandbox:
     return cloud
@@ -132,6 +140,21 @@ def test_the_comment_of_a_change_says_what_is_made_and_a_preflight_that_it_fits(
         assert "no-such-image" in refused.stdout
 
 
+def test_a_program_that_opens_a_port_to_everybody_is_refused_by_the_review(stack: Stack, tmp_path: Path) -> None:
+    stack.configure(config())
+    assert stack.ops("review").stdout.strip() == "### `infra`: no change"  # what the program makes breaks no rule
+    copied(tmp_path)
+    groups = tmp_path / "components/network/security_groups.py"
+    text = groups.read_text()
+    from_whom = "None if ingress.source == ANYWHERE else self.ids[ingress.source]"
+    groups.write_text(text.replace(from_whom, "None"))
+    assert groups.read_text() != text
+    with stack.program(tmp_path):
+        refused = stack.ops("review", check=False)
+    assert refused.returncode == 1
+    assert "port 9000 to 9000 is open to everybody, which only 22 and 8080 may be" in refused.stdout
+
+
 def test_a_rebuild_number_replaces_that_server_and_keeps_its_port_and_volume(stack: Stack) -> None:
     stack.configure(config(hosts=hosts(rebuild={"worker01": 1})))
     operations = stack.operations()
@@ -154,9 +177,7 @@ def test_a_rebuild_number_that_is_taken_out_again_or_moved_to_another_host_rebui
 
 
 def test_an_upgrade_of_the_user_data_replaces_no_server(stack: Stack, tmp_path: Path) -> None:
-    for part in ("components", "__main__.py", "versions.toml"):
-        copy = shutil.copytree if (ROOT / part).is_dir() else shutil.copy
-        copy(ROOT / part, tmp_path / part)
+    copied(tmp_path)
     source = tmp_path / "components" / "hosts" / "user_data.py"
     text = source.read_text()
     source.write_text(text.replace('"gecos": "Deployment"', '"gecos": "Deployment of tomorrow"'))

@@ -132,6 +132,17 @@ def test_an_error_is_said_and_what_was_seen_before_it() -> None:
     assert "old" not in said
 
 
+def test_what_a_policy_refuses_is_said_with_its_resource() -> None:
+    urn = f"{BELOW}gaia:network:SecurityGroups$openstack:networking/secGroupRule:SecGroupRule::gaia-test-any"
+    event = {"resourceUrn": urn, "message": "What it is for\nport 1 is open\n", "policyName": "ports"}
+    log = [{"sequence": 1, "policyEvent": {**event, "enforcementLevel": level}} for level in ("mandatory", "advisory")]
+    [refused] = review.refusals(json.dumps(line) for line in [{"sequence": 0, "preludeEvent": {}}, *log])
+    failed = [{"severity": "error", "message": "error: preview failed\n"}]
+    said = review.comment("gaia-test", preview(host("worker01"), refused=[refused], diagnostics=failed)).splitlines()
+    assert said[0] == "### `gaia-test`: **failed**"
+    assert said[2:] == ["**Refused** (`policy/rules.py`):", "- gaia-test-any: port 1 is open"]
+
+
 def test_a_comment_is_never_longer_than_a_forge_takes() -> None:
     kind = "openstack:networking/floatingIp:FloatingIp"
     many = [step("update", kind, f"ip{n}", old={"a": "x" * 300}, new={"a": "y" * 300}) for n in range(400)]
