@@ -44,10 +44,18 @@ class Notebook:
         request.add_header("Content-Type", "application/json")
         return self._send(request)
 
-    def login(self, user: str, password: str) -> None:
-        """Log in; the session keeps the cookie."""
+    def login(self, user: str, password: str, patience: float = 0) -> None:
+        """Log in; the session keeps the cookie. A server that is just starting has `patience` seconds to answer."""
         form = urllib.parse.urlencode({"userName": user, "password": password}).encode()
-        self._send(urllib.request.Request(f"{self.url}/api/login", data=form, method="POST"))
+        deadline = time.monotonic() + patience
+        while True:
+            try:
+                self._send(urllib.request.Request(f"{self.url}/api/login", data=form, method="POST"))
+                return
+            except OpsError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(1)
 
     def run(self, text: str) -> Paragraph:
         """Run one paragraph in a note of its own, which is removed again."""

@@ -33,6 +33,7 @@ class Cluster:
     volume: str = "/mnt/cinder/data"
     shares: tuple[str, ...] = ()
     replication: int = 2
+    idle_min: int = 60  # of a notebook's processes
     notebook_users: tuple[NotebookUser, ...] = ()
     users: tuple[str, ...] = ()
     spark_settings: tuple[tuple[str, str], ...] = ()

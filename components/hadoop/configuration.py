@@ -101,6 +101,7 @@ def _cluster(settings: Hadoop, found: Found, made: Infrastructure) -> Cluster:
         java_home=DISTRIBUTIONS[settings.image.family].java_home,
         shares=tuple(share.mount for share in settings.shares),
         replication=settings.replication,
+        idle_min=settings.notebook.idle_min,
         users=tuple(operator.name for operator in settings.operators),
         spark_settings=tuple(sorted(settings.spark.items())),
         archives=settings.archives,

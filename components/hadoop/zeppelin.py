@@ -1,7 +1,7 @@
 """Zeppelin: the notebook server's settings, its logins, its unit. Pure.
 
-`%spark`, `%pyspark` and `%sql` are one session of Spark on YARN (`interpreters.py`). `%python` is the hosts' own Python
-environment with Spark on its path. Who may log in: `logins.py`.
+In a note, `%spark`, `%pyspark` and `%sql` are one session of Spark on YARN (`interpreters.py`); `%python` is the hosts'
+own Python environment with Spark on its path. Each note has processes of its own. Who may log in: `logins.py`.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from components.notebook import shiro
 
 SITE, SHIRO, LOG4J, LOG4J2 = "zeppelin-site.xml", "shiro.ini", "log4j.properties", "log4j2.properties"
 START = f"{PROGRAMS}/zeppelin-server"
+LIFECYCLE = "org.apache.zeppelin.interpreter.lifecycle.TimeoutLifecycleManager"
 INTERPRETER_HEAP_MIB = 256  # a %python interpreter's JVM passes text between the server and Python
 
 
@@ -53,6 +54,9 @@ def site(cluster: Cluster) -> dict[str, text.Value]:
         "zeppelin.search.index.path": f"{home(cluster)}/index",
         "zeppelin.interpreter.localRepo": f"{home(cluster)}/local-repo",
         "zeppelin.interpreter.connect.timeout": 120000,
+        "zeppelin.interpreter.remoterunner": interpreters.starter(cluster),
+        "zeppelin.interpreter.lifecyclemanager.class": LIFECYCLE,
+        "zeppelin.interpreter.lifecyclemanager.timeout.threshold": cluster.idle_min * 60_000,
         "zeppelin.interpreter.group.default": interpreters.DEFAULT_GROUP,
         # the security group opens neither; loopback is what the server and its interpreters call each other by
         "zeppelin.server.rpc.portRange": f"{Port.ZEPPELIN_THRIFT}:{Port.ZEPPELIN_THRIFT}",

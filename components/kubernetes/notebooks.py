@@ -20,6 +20,7 @@ from components.kubernetes.destination import Destination
 from components.kubernetes.volumes import ShareVolume, own_volume
 from components.notebook import shiro
 from components.notebook.login import Login, first_login
+from components.notebook.processes import OWN_PROCESS
 from components.settings.kubernetes import Kubernetes
 from components.settings.spark import overhead_mib
 from components.storage.shares import OwnShareArgs
@@ -147,10 +148,9 @@ def interpreters(settings: Kubernetes) -> dict[str, dict[str, dict[str, str | bo
         "PYSPARK_DRIVER_PYTHON": "python3",
         "zeppelin.spark.run.asLoginUser": False,
     }
-    own: dict[str, str | bool] = {"perNote": "isolated", "perUser": "shared"}
     return {
-        "spark": {"properties": {**place, **session}, "option": own},
-        "python": {"properties": {**place, "zeppelin.python": "python3"}, "option": own},
+        "spark": {"properties": {**place, **session}, "option": OWN_PROCESS},
+        "python": {"properties": {**place, "zeppelin.python": "python3"}, "option": OWN_PROCESS},
     }
 
 

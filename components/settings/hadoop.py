@@ -125,9 +125,10 @@ class Sizing(Model):
 
 
 class Notebook(Model):
-    """The notebook's first login. Its password is `gaia:notebook_password`, or generated when that is not set."""
+    """The notebook server. The password of its first login is `gaia:notebook_password`, or generated if not set."""
 
     user: Name = "gaia"
+    idle_min: int = Field(60, ge=1, description="minutes after which the processes of an idle notebook are ended")
 
 
 class Hdfs(Model):

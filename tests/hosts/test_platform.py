@@ -39,18 +39,12 @@ WORKERS, NEW = ("worker01", "worker02", "worker03"), "worker04"  # as committed,
 HOSTS = ("zeppelin", "master01", *WORKERS)
 CONTAINER_MIB = 4096  # what a changed size is changed to
 GROWN_GIB = 4  # by how much the workers' volumes grow
-# Asks the notebook server (an argument) to run %spark, and prints what comes of it. The server may just be starting.
+# Asks the notebook server (an argument), which may just be starting, to run %spark, and prints what comes of it.
 SPARK_PARAGRAPH = """
-import json, os, sys, time
-from ops.cloud import OpsError
+import json, os, sys
 from ops.notebook import Notebook
 notebook = Notebook(sys.argv[1])
-for _ in range(120):
-    try:
-        notebook.login("gaia", os.environ["NOTEBOOK_PASSWORD"])
-        break
-    except OpsError:
-        time.sleep(1)
+notebook.login("gaia", os.environ["NOTEBOOK_PASSWORD"], patience=120)
 print(json.dumps(str(notebook.run("%spark\\n1"))))
 """
 SUM = """
@@ -351,7 +345,7 @@ def test_the_notebooks_spark_is_asked_for_yarn_and_the_computed_sizes(platform: 
     found = json.loads(platform.ssh("zeppelin", f"sudo cat {spark_interpreter.PROBED}", check=False) or said)
     sizes = platform.outputs["sizes"]
     assert (found["spark.master"], found["spark.submit.deployMode"], found["sum"]) == ("yarn", "client", 328350)
-    assert found["spark.app.name"] == "spark-shared_process", "Zeppelin's launcher has named it"
+    assert re.fullmatch(r"spark-(?!shared)\w+", found["spark.app.name"]), "Zeppelin's launcher has named it by its note"
     assert found["spark.driver.memory"] == f"{sizes['driver_memory_mib']}m"
     assert found["spark.executor.memory"] == f"{sizes['executor_memory_mib']}m"
     assert found["spark.executor.cores"] == str(sizes["executor_cores"])
@@ -363,6 +357,40 @@ def test_the_notebooks_spark_is_asked_for_yarn_and_the_computed_sizes(platform: 
     assert (found["user"], found["directory"]) == ("zeppelin", "/mnt/cinder/data/zeppelin/work")
     platform.ssh("zeppelin", f"sudo rm -r {spark_interpreter.DIRECTORY} {spark_interpreter.PROBE}.*")
     platform.ssh("zeppelin", "sudo systemctl restart zeppelin")
+
+
+# Runs a paragraph in each of two notes, ends the first one's process by its number, and runs both again.
+TWO_NOTES = """
+import json, os, sys
+from ops.notebook import Notebook
+notebook = Notebook(sys.argv[1])
+notebook.login("gaia", os.environ["NOTEBOOK_PASSWORD"], patience=120)
+def write(name, text):
+    body = {"name": name, "notePath": name, "paragraphs": [{"title": "", "text": text}]}
+    note = notebook.call("POST", "/notebook", body)
+    return note, notebook.call("GET", f"/notebook/{note}")["paragraphs"][0]["id"]
+def run(note, paragraph):
+    result = notebook.call("POST", f"/notebook/run/{note}/{paragraph}")
+    return result["code"], "".join(message["data"] for message in result.get("msg", [])).strip()
+here = [write(name, "%python\\nimport os; print(os.getpid())") for name in ("/one", "/two")]
+said = [run(*one) for one in here]
+end = write("/end", f"%python\\nimport os; os.kill({said[0][1]}, 9)")
+said.append(run(*end))
+said += [run(*one) for one in here]
+for note, _ in (*here, end):
+    notebook.call("DELETE", f"/notebook/{note}")
+print(json.dumps(said))
+"""
+
+
+def test_each_note_has_a_process_of_its_own(platform: Platform) -> None:
+    ask = ["python", "-c", TWO_NOTES, platform.outputs["zeppelin_url"]]
+    said = platform.stack.run(*ask, environment={"NOTEBOOK_PASSWORD": ROTATED}).stdout
+    one, two, _, after, other = json.loads(said.splitlines()[-1])
+    assert one[0] == two[0] == "SUCCESS"
+    assert one[1] != two[1]
+    assert after[0] == "ERROR", "a process that has died is not told"
+    assert other == two, "another note's process has died too"
 
 
 def test_what_cannot_be_installed_leaves_the_hosts_as_they_were_and_is_pushed_again_when_put_back(
@@ -491,7 +519,7 @@ NOTES = """
 import json, os, sys
 from ops.notebook import Notebook
 notebook = Notebook(sys.argv[1])
-notebook.login("gaia", os.environ["NOTEBOOK_PASSWORD"])
+notebook.login("gaia", os.environ["NOTEBOOK_PASSWORD"], patience=120)
 if sys.argv[2:]:
     notebook.call("POST", "/notebook", {"name": sys.argv[2], "notePath": sys.argv[2]})
 print(json.dumps(sorted(note["path"] for note in notebook.call("GET", "/notebook"))))

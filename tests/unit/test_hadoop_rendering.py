@@ -194,7 +194,8 @@ def test_a_changed_password_or_login_restarts_nothing_but_what_writes_the_logins
 def test_zeppelins_own_sizes_and_master_do_not_beat_those_of_spark() -> None:
     decided = interpreters.properties(cluster())
     written = json.loads(file(roles.gateway(cluster()), "interpreters.json").content)
-    assert written == {name: {"properties": properties} for name, properties in decided.items()}
+    own = {"perNote": "isolated", "perUser": "shared"}
+    assert written == {name: {"properties": properties, "option": own} for name, properties in decided.items()}
     assert (decided["spark"]["spark.master"], decided["spark"]["spark.submit.deployMode"]) == ("yarn", "client")
     for name in ("driver.memory", "executor.memory", "executor.cores", "executor.instances"):
         assert decided["spark"][f"spark.{name}"] == "", "spark-defaults.conf is the one place of sizes"
@@ -205,6 +206,15 @@ def test_zeppelins_own_sizes_and_master_do_not_beat_those_of_spark() -> None:
 def test_a_changed_size_changes_no_interpreter_setting() -> None:
     changed = cluster(sizes=compute(gateway=SMALL, master=TINY, worker=SMALL, workers=4))
     assert interpreters.files(changed) == interpreters.files(cluster())
+
+
+def test_a_note_gets_a_session_as_long_as_there_is_memory_for_one_and_loses_it_when_it_is_idle() -> None:
+    found = roles.gateway(cluster(idle_min=30))
+    site = file(found, "zeppelin-site.xml").content
+    sessions = cluster().sizes.sessions
+    assert f">/usr/local/lib/gaia/note-process {sessions} /opt/zeppelin/bin/interpreter.sh<" in site
+    assert "<value>1800000</value>" in site
+    assert file(found, "note-process").mode == "0755"
 
 
 def test_the_drivers_jvm_options_are_those_that_zeppelin_does_not_replace() -> None:

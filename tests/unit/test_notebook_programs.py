@@ -100,7 +100,7 @@ def test_what_an_administrator_set_stays_and_what_is_decided_comes_back(server: 
         "value": "8",
         "type": "number",
     }
-    saved["interpreterSettings"]["spark"]["option"] = {"perNote": "isolated"}
+    saved["interpreterSettings"]["spark"]["option"] = {"perNote": "scoped", "owners": ["ada"]}
     saved["interpreterSettings"]["big"] = {"id": "big", "group": "spark", "properties": {"spark.driver.memory": "64g"}}
     saved["interpreterRepositories"] = [{"id": "central"}]
     server.file.write_text(json.dumps(saved))
@@ -108,7 +108,7 @@ def test_what_an_administrator_set_stays_and_what_is_decided_comes_back(server: 
     assert server.value("spark", "spark.driver.memory") == ""
     assert server.value("spark", "zeppelin.spark.maxResult") == "77"
     assert server.value("spark", "spark.sql.shuffle.partitions") == "8"
-    assert found["spark"]["option"] == {"perNote": "isolated"}
+    assert found["spark"]["option"] == {"perNote": "isolated", "perUser": "shared", "owners": ["ada"]}
     assert found["big"] == saved["interpreterSettings"]["big"]
     assert json.loads(server.file.read_text())["interpreterRepositories"] == [{"id": "central"}]
 
