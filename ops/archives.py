@@ -5,7 +5,6 @@ Apache's projects offer URL.sha512 beside each archive, each in the form of the 
 
 from __future__ import annotations
 
-import json
 import re
 import urllib.error
 import urllib.parse
@@ -17,7 +16,7 @@ from typing import Any
 
 from components.settings import over_defaults, versions
 from ops.cloud import OpsError
-from ops.command import pulumi
+from ops.command import config_of, pulumi
 
 KEY, SITE = "gaia:archives", "gaia:site"
 TIMEOUT = 60  # seconds
@@ -93,8 +92,7 @@ def archives(stack: str, pin: bool) -> list[str]:
     Raises OpsError that lists all that is wrong: what cannot be read, and (without `pin`) what differs. Nothing is
     written unless all could be read.
     """
-    config = json.loads(pulumi("config", "--json", stack=stack))
-    wanted = chosen(config, versions())
+    wanted = chosen(config_of(stack), versions())
     stated, wrong = _all(wanted)
     if wrong:
         raise OpsError("\n  ".join(["these checksums cannot be had:", *wrong]))

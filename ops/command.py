@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import time
+from typing import Any
 
 from ops.cloud import OpsError
 
@@ -23,3 +25,9 @@ def pulumi(*argv: str, stack: str = "", stdin: str | None = None) -> str:
             break
         time.sleep(1)
     raise OpsError(f"{' '.join(words[:3])} failed: {said[-1500:]}")
+
+
+def config_of(stack: str) -> dict[str, Any]:
+    """What a stack's file says: full keys, each with its `value`, and an object's with its `objectValue`."""
+    found: dict[str, Any] = json.loads(pulumi("config", "--json", stack=stack))
+    return found

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import json
-
 from components.settings import PROJECT
 from ops.cloud import OpsError
-from ops.command import pulumi
+from ops.command import config_of
 
 
 def whose(stack: str) -> tuple[str, str]:
     """The entry of clouds.yaml and the deployment's name. Raises OpsError where the file has no entry."""
-    config = json.loads(pulumi("config", "--json", stack=stack))
-    cloud, name = (config.get(f"{PROJECT}:{key}", {}).get("value", "") for key in ("cloud", "name"))
+    found = config_of(stack)
+    cloud, name = (found.get(f"{PROJECT}:{key}", {}).get("value", "") for key in ("cloud", "name"))
     if not cloud:
         raise OpsError(f"Pulumi.{stack}.yaml has no {PROJECT}:cloud")
     return cloud, name or stack

@@ -6,7 +6,6 @@ package's wheels the lock names those that the hosts can install: it travels wit
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import shutil
@@ -21,7 +20,7 @@ from components.hosts.distribution import DISTRIBUTIONS
 from components.settings import libraries, over_defaults, versions
 from components.settings.libraries import INSTALLER, Lock
 from ops.cloud import OpsError
-from ops.command import pulumi
+from ops.command import config_of
 
 ROOT = Path(__file__).parents[1]
 TOOLS = ROOT / ".tools/bin"
@@ -73,7 +72,7 @@ def lock(stack: str, upgrade: bool, from_index: bool) -> list[str]:
     `from_index` the package index is asked also where hosts have a `find_links`, which is then to be filled from the
     lock. Raises OpsError when it cannot be resolved: the lock is then as it was.
     """
-    asked = wanted(json.loads(pulumi("config", "--json", stack=stack)), stack)
+    asked = wanted(config_of(stack), stack)
     if from_index:
         asked = Wanted(asked.requirements, asked.family, "")
     place = directory()

@@ -6,7 +6,6 @@ cloud does not have.
 
 from __future__ import annotations
 
-import json
 import time
 import urllib.error
 import urllib.request
@@ -22,7 +21,7 @@ from components.record import type_of
 from components.settings import versions
 from ops.archives import chosen
 from ops.cloud import connect
-from ops.command import pulumi
+from ops.command import config_of
 from ops.deployment import whose
 from ops.review import CREATE, REPLACE, Change, changes, errors, preview
 
@@ -182,8 +181,8 @@ def clock(told: str, now: float) -> Check:
 
 def downloads(stack: str) -> Iterator[Check]:
     """Whether the archives that hosts download are where the stack says, as seen from here."""
-    config = json.loads(pulumi("config", "--json", stack=stack))
-    for archive in chosen(config, versions()) if config.get("gaia:hosts") else ():
+    found = config_of(stack)
+    for archive in chosen(found, versions()) if found.get("gaia:hosts") else ():
         request = urllib.request.Request(archive.url, method="HEAD")
         try:
             with urllib.request.urlopen(request, timeout=LIMIT) as answer:

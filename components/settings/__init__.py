@@ -130,13 +130,16 @@ def sites() -> Values:
 
 def said_elsewhere() -> set[str]:
     """The keys that a stack's file need not say in full: the site does, or the versions file."""
-    return {*VERSIONED, *(key for site in sites().values() for key in site)}
+    return {*VERSIONED, *_site_keys()}
+
+
+def _site_keys() -> set[str]:
+    return {key for site in sites().values() for key in site}
 
 
 def _of_sites(problem: str) -> bool:
     """Whether a line of `problems` says that something is not set which sites say."""
-    keys = {key for site in sites().values() for key in site}
-    return problem.endswith(" is not set") and re.split(r"[. ]", problem)[0] in keys
+    return problem.endswith(" is not set") and re.split(r"[. ]", problem)[0] in _site_keys()
 
 
 def _own(config: Mapping[str, str]) -> dict[str, str]:

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from ops import archives
+from ops import archives, command
 from ops.cloud import OpsError
 from sandbox.mirror import serve
 
@@ -118,7 +118,8 @@ def stacks(mirror: str, **sums: str) -> dict[str, dict[str, Any]]:
 def play(monkeypatch: pytest.MonkeyPatch) -> Callable[[dict[str, dict[str, Any]]], Played]:
     def played(own: dict[str, dict[str, Any]]) -> Played:
         made = Played(own)
-        monkeypatch.setattr(archives, "pulumi", made)
+        for module in (archives, command):
+            monkeypatch.setattr(module, "pulumi", made)
         return made
 
     return played

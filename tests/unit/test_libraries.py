@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from components.settings import libraries as locks
-from ops import libraries
+from ops import command, libraries
 from ops.cloud import OpsError
 
 # Plays uv: notes what it is asked; `newer` beside it is what the index has, else what was locked stays.
@@ -49,7 +49,7 @@ class Operator:
         (directory / "bin/uv").write_text(UV)
         (directory / "bin/uv").chmod(0o755)
         patch.setattr(libraries, "TOOLS", directory / "bin")
-        patch.setattr(libraries, "pulumi", self.pulumi)
+        patch.setattr(command, "pulumi", self.pulumi)
         patch.chdir(directory / "bin")  # below the project, as Pulumi itself allows
 
     def pulumi(self, *_: str, stack: str) -> str:
